@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* gateway_internal.h - the gateway core's state, for its own files and nobody else. */
+#pragma once
+
+#include "actors/gateway/gateway_core.h"
+#include "common/pool.h"
+#include "common/table.h"
+#include "proto/list.h"
+#include "proto/models.h"
+
+#define GATEWAY_NONE UINT32_MAX /* no slot */
+
+enum link_kind {
+	LINK_FREE,
+	LINK_RESERVED, /* handed out, not open yet */
+	LINK_GLASSES,
+	LINK_APP,
+	LINK_LEFT, /* we closed it and said so; waits for GATEWAY_CLOSED */
+};
+
+enum app_phase {
+	APP_SILENT, /* no init yet */
+	APP_JUDGED, /* waits for the registry's verdict */
+	APP_ACCEPTED,
+};
+
+enum request_kind {
+	REQUEST_NONE,
+	REQUEST_UNMANAGED,
+	REQUEST_STOP,
+	REQUEST_CHECK,
+	REQUEST_MANAGED,
+};
+
+/* Deadlines of one length each, so that a list in order of arrival is in order of expiry. */
+enum gateway_clock {
+	CLOCK_INIT,
+	CLOCK_VERDICT,
+	CLOCK_REQUEST,
+	CLOCK_COUNT,
+	CLOCK_NONE = CLOCK_COUNT,
+};
+
+/* What this device was last told to run, on this socket. */
+struct fence {
+	uint64_t epoch; /* 0: nothing; the device's stream is unknown */
+	bool stopped; /* and then to stop it */
+	uint8_t length;
+	char stream_id[STREAM_ID_MAX];
+};
+
+struct glasses {
+	struct fence fence;
+	struct pooled model;
+	struct pooled filter; /* LIST of message types that some app wants */
+	bool filter_all, acked, has_state, connected;
+	uint8_t wifi;
+};
+
+/* The newest status delivered of a kind. */
+struct delivered {
+	uint64_t epoch, stream_seq;
+};
+
+struct app {
+	struct pooled package, session, types;
+	struct delivered direct, copy;
+	int64_t accepted_ms;
+	uint64_t request; /* outstanding; 0: none */
+	uint32_t waiting_first, waiting_last;
+	uint8_t waiting;
+	uint8_t phase; /* enum app_phase */
+	uint8_t asked; /* enum request_kind of the outstanding one */
+	bool key_ok, replaced, subscribed;
+};
+
+struct link {
+	uint64_t id;
+	uint32_t user; /* slot, or GATEWAY_NONE */
+	uint32_t next, previous; /* in the list of its clock; next also among the free */
+	uint32_t round; /* in which the registry was last told of it */
+	uint8_t kind;
+	uint8_t clock;
+	bool told; /* the registry was told of it at all */
+	int64_t due_ms;
+	union {
+		struct glasses glasses;
+		struct app app;
+	};
+};
+
+/* A user with sockets here, or with a rate limit that has not recovered yet. */
+struct user {
+	struct pooled id;
+	uint32_t links;
+	uint32_t next, previous; /* among those without links, oldest first; next: among the free */
+	int64_t starts_free_ms; /* see gateway_rate.h */
+};
+
+/* A request of an app; texts are borrowed. */
+struct ask {
+	enum request_kind kind;
+	bool oversized;
+	struct text stream_id, rtmp_url, video, audio, options;
+};
+
+struct waiting {
+	uint32_t next;
+	uint8_t kind;
+	bool oversized;
+	struct pooled texts[5];
+};
+
+struct rest {
+	uint64_t call; /* 0: free */
+	uint64_t request;
+	int64_t due_ms;
+	enum gateway_action action;
+	struct pooled package;
+};
+
+struct queue {
+	uint32_t first, last;
+};
+
+struct gateway {
+	struct gateway_options options;
+	const struct gateway_directory *directory;
+	struct gateway_counts counts;
+
+	struct link *links;
+	uint32_t link_free, link_next; /* link_next: first slot never used */
+	uint64_t link_count; /* ever handed out */
+	uint32_t glasses_open, apps_open;
+
+	struct user *users;
+	struct table user_index;
+	uint32_t user_free, user_next, users_here;
+	struct queue user_idle;
+
+	struct table app_index; /* (user, package) to the accepted socket of that app */
+	struct waiting *waitings;
+	uint32_t waiting_free, waiting_next;
+	struct rest rests[GATEWAY_REST_MAX];
+	uint32_t rest_count;
+	struct queue clocks[CLOCK_COUNT];
+
+	uint64_t requests; /* ids handed out */
+	uint64_t seen_seq; /* the registry's story up to here is behind its answers */
+
+	/* Telling the registry everything, in slices.  round 0: it has never been there. */
+	uint32_t round, announce_next;
+	bool announcing;
+	uint64_t announced_links, announced_apps;
+
+	int64_t now_ms, beat_ms;
+	struct list_writer acks;
+	int64_t acks_ms;
+	unsigned acks_side; /* the other one may still be borrowed */
+	uint8_t acks_bytes[2][BATCH_BYTES_MAX];
+
+	bool draining, shut;
+	uint32_t drain_next;
+	int64_t drain_ms;
+
+	size_t out_count, arena_used;
+	struct gateway_out outs[GATEWAY_OUTS_MAX];
+	char arena[GATEWAY_OUTS_ARENA];
+	struct pool pool;
+};
+
+/* ---- gateway_core.c ---- */
+
+struct gateway_out *gateway_out_add(struct gateway *self, enum gateway_out_type type,
+				    uint64_t link);
+struct edge_message *gateway_send(struct gateway *self, const struct link *link,
+				  enum edge_type type);
+
+/* gateway_session_id() - "<user>-<package>", made in the outs' memory. */
+struct text gateway_session_id(struct gateway *self, struct text user, struct text package);
+
+/* gateway_tell() - a fact for the registry; it has been told of @link, if not NULL, before. */
+struct stream_event *gateway_tell(struct gateway *self, struct link *link,
+				  enum stream_event_type type, struct effects *fx);
+
+/* ---- gateway_link.c: slots, users, deadlines ---- */
+
+struct link *gateway_link_find(struct gateway *self, uint64_t id, enum link_kind kind);
+struct text gateway_link_user(const struct gateway *self, const struct link *link);
+
+/* gateway_link_take_user() - count @link among the user's; false if there is no room. */
+bool gateway_link_take_user(struct gateway *self, struct link *link, struct text id);
+
+/* gateway_link_announce() - tell the registry of an open link unless it knows of it. */
+void gateway_link_announce(struct gateway *self, struct link *link, struct effects *fx);
+
+/* gateway_link_leave() - the link is over: tell the registry, forget everything but the id. */
+void gateway_link_leave(struct gateway *self, struct link *link, unsigned code, struct effects *fx);
+
+/* gateway_link_close() - close the socket and leave the link. */
+void gateway_link_close(struct gateway *self, struct link *link, unsigned code, struct text reason,
+			struct effects *fx);
+void gateway_link_free(struct gateway *self, struct link *link);
+
+void gateway_clock_start(struct gateway *self, struct link *link, enum gateway_clock clock,
+			 int64_t due_ms);
+void gateway_clock_stop(struct gateway *self, struct link *link);
+
+/* gateway_start_wait() - account for one stream request: 0, or ms to wait. */
+int64_t gateway_start_wait(struct gateway *self, const struct link *link, int64_t now_ms);
+
+/* ---- gateway_glasses.c ---- */
+
+void gateway_glasses_open(struct gateway *self, const struct gateway_edge *edge,
+			  struct effects *fx);
+void gateway_glasses_message(struct gateway *self, struct link *link,
+			     const struct edge_message *message, int64_t now_ms,
+			     struct effects *fx);
+void gateway_glasses_announce(struct gateway *self, struct link *link, bool resumed,
+			      struct effects *fx);
+void gateway_glasses_forget(struct gateway *self, struct link *link);
+void gateway_glasses_event(struct gateway *self, const struct stream_event *event,
+			   struct effects *fx);
+void gateway_glasses_probes(struct gateway *self, struct text probes);
+void gateway_acks_flush(struct gateway *self, struct effects *fx);
+
+/* ---- gateway_app_link.c ---- */
+
+void gateway_app_open(struct gateway *self, const struct gateway_edge *edge, int64_t now_ms);
+void gateway_app_message(struct gateway *self, struct link *link, const struct gateway_edge *edge,
+			 int64_t now_ms, struct effects *fx);
+void gateway_app_not_json(struct gateway *self, struct link *link, struct effects *fx);
+void gateway_app_announce(struct gateway *self, struct link *link, bool resumed,
+			  struct effects *fx);
+void gateway_app_forget(struct gateway *self, struct link *link);
+void gateway_app_expired(struct gateway *self, struct link *link, enum gateway_clock clock,
+			 struct effects *fx);
+void gateway_app_event(struct gateway *self, const struct stream_event *event, int64_t now_ms,
+		       struct effects *fx);
+
+/* gateway_app_fail() - error message and close 1008, or silence on a replaced socket.
+ *
+ * Return: whether the socket was closed.
+ */
+bool gateway_app_fail(struct gateway *self, struct link *link, struct text code,
+		      struct text message, struct effects *fx);
+
+/* ---- gateway_request.c: what apps ask for, one at a time ---- */
+
+void gateway_request_ask(struct gateway *self, struct link *link, const struct ask *ask,
+			 int64_t now_ms, struct effects *fx);
+void gateway_request_next(struct gateway *self, struct link *link, int64_t now_ms,
+			  struct effects *fx);
+void gateway_request_expired(struct gateway *self, struct link *link, struct effects *fx);
+void gateway_request_event(struct gateway *self, const struct stream_event *event, int64_t now_ms,
+			   struct effects *fx);
+void gateway_request_forget(struct gateway *self, struct link *link);
+
+/* ---- gateway_rest.c: REST calls and webhooks ---- */
+
+void gateway_rest_called(struct gateway *self, const struct gateway_edge *edge, int64_t now_ms,
+			 struct effects *fx);
+void gateway_rest_gone(struct gateway *self, uint64_t call);
+void gateway_rest_result(struct gateway *self, const struct stream_event *event);
+void gateway_rest_expire(struct gateway *self, int64_t now_ms);
+int64_t gateway_rest_deadline(const struct gateway *self);
+void gateway_hook_asked(struct gateway *self, const struct stream_event *event, struct effects *fx);
+void gateway_hook_posted(struct gateway *self, const struct gateway_edge *edge, struct effects *fx);

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/* gateway_request.c - what apps ask for: one request of each app at a time, the rest in line, so
+ * that they act in the order in which they were sent although different processes answer them.
+ */
+
+#include <assert.h>
+
+#include "actors/gateway/gateway_internal.h"
+
+#define MANAGED_PERMISSION \
+	"Camera permission required to start managed streams. " \
+	"Please add the CAMERA permission in the developer console."
+
+enum { TEXT_STREAM_ID, TEXT_URL, TEXT_VIDEO, TEXT_AUDIO, TEXT_OPTIONS, TEXT_COUNT };
+_Static_assert(sizeof((struct waiting *)0)->texts / sizeof(struct pooled) == TEXT_COUNT,
+	       "one place per text");
+
+/* ---- the line ---- */
+
+static uint32_t waiting_slot(struct gateway *self)
+{
+	uint32_t slot = self->waiting_free;
+
+	if (slot != GATEWAY_NONE) {
+		self->waiting_free = self->waitings[slot].next;
+		return slot;
+	}
+	return self->waiting_next < self->options.connections_max ? self->waiting_next++
+								  : GATEWAY_NONE;
+}
+
+static void waiting_release(struct gateway *self, uint32_t slot)
+{
+	struct waiting *waiting = &self->waitings[slot];
+
+	for (int i = 0; i < TEXT_COUNT; i++)
+		pool_drop(&self->pool, &waiting->texts[i]);
+	*waiting = (struct waiting){ .next = self->waiting_free };
+	self->waiting_free = slot;
+}
+
+static bool waiting_keep(struct gateway *self, uint32_t slot, const struct ask *ask)
+{
+	const struct text texts[TEXT_COUNT] = {
+		[TEXT_STREAM_ID] = ask->stream_id, [TEXT_URL] = ask->rtmp_url,
+		[TEXT_VIDEO] = ask->video,	   [TEXT_AUDIO] = ask->audio,
+		[TEXT_OPTIONS] = ask->options,
+	};
+	struct waiting *waiting = &self->waitings[slot];
+
+	*waiting = (struct waiting){
+		.next = GATEWAY_NONE,
+		.kind = (uint8_t)ask->kind,
+		.oversized = ask->oversized,
+	};
+	for (int i = 0; i < TEXT_COUNT; i++)
+		if (!pool_keep(&self->pool, texts[i], &waiting->texts[i]))
+			return false;
+	return true;
+}
+
+static bool wait_in_line(struct gateway *self, struct link *link, const struct ask *ask)
+{
+	struct app *app = &link->app;
+	uint32_t slot = app->waiting < GATEWAY_WAITING_MAX ? waiting_slot(self) : GATEWAY_NONE;
+
+	if (slot == GATEWAY_NONE)
+		return false;
+	if (!waiting_keep(self, slot, ask)) {
+		waiting_release(self, slot);
+		return false;
+	}
+	if (app->waiting_last == GATEWAY_NONE)
+		app->waiting_first = slot;
+	else
+		self->waitings[app->waiting_last].next = slot;
+	app->waiting_last = slot;
+	app->waiting++;
+	return true;
+}
+
+/* The next in line; its texts stay readable until the next call into the core. */
+static struct ask step_forward(struct gateway *self, struct link *link)
+{
+	struct app *app = &link->app;
+	uint32_t slot = app->waiting_first;
+	struct waiting *waiting = &self->waitings[slot];
+	struct ask ask = {
+		.kind = (enum request_kind)waiting->kind,
+		.oversized = waiting->oversized,
+		.stream_id = pool_text(&self->pool, waiting->texts[TEXT_STREAM_ID]),
+		.rtmp_url = pool_text(&self->pool, waiting->texts[TEXT_URL]),
+		.video = pool_text(&self->pool, waiting->texts[TEXT_VIDEO]),
+		.audio = pool_text(&self->pool, waiting->texts[TEXT_AUDIO]),
+		.options = pool_text(&self->pool, waiting->texts[TEXT_OPTIONS]),
+	};
+
+	app->waiting_first = waiting->next;
+	if (app->waiting_first == GATEWAY_NONE)
+		app->waiting_last = GATEWAY_NONE;
+	app->waiting--;
+	waiting_release(self, slot);
+	return ask;
+}
+
+void gateway_request_forget(struct gateway *self, struct link *link)
+{
+	while (link->app.waiting > 0)
+		(void)step_forward(self, link);
+	link->app.request = 0;
+}
+
+/* ---- sending ---- */
+
+static struct stream_event *request(struct gateway *self, struct link *link, struct peer to,
+				    enum stream_event_type type, struct effects *fx)
+{
+	gateway_link_announce(self, link, fx);
+	struct stream_event *event = effects_add(fx, EFFECT_REQUEST, to, type);
+
+	event->origin = self->options.incarnation;
+	event->request = link->app.request;
+	event->expires_ms = link->due_ms;
+	event->user_id = gateway_link_user(self, link);
+	return event;
+}
+
+static void send_unmanaged(struct gateway *self, struct link *link, const struct ask *ask,
+			   struct effects *fx)
+{
+	static const struct peer unmanaged = { .role = ROLE_UNMANAGED };
+	struct text package = pool_text(&self->pool, link->app.package);
+	struct stream_event *event;
+
+	if (ask->kind == REQUEST_STOP) {
+		event = request(self, link, unmanaged, EVENT_REQUEST_STOP, fx);
+		event->stream_id = ask->stream_id;
+		event->request_stop.link = link->id;
+		event->request_stop.package = package;
+		event->request_stop.seen_seq = self->seen_seq;
+		return;
+	}
+	event = request(self, link, unmanaged, EVENT_REQUEST_START, fx);
+	event->request_start.link = link->id;
+	event->request_start.package = package;
+	event->request_start.permitted =
+		gateway_app_may_stream(gateway_directory_find(self->directory, package));
+	event->request_start.seen_seq = self->seen_seq;
+	event->request_start.rtmp_url = ask->rtmp_url;
+	event->request_start.video = ask->video;
+	event->request_start.audio = ask->audio;
+	event->request_start.options = ask->options;
+	event->request_start.oversized = ask->oversized;
+}
+
+static void send_check(struct gateway *self, struct link *link, struct effects *fx)
+{
+	static const struct peer registry = { .role = ROLE_REGISTRY };
+	struct stream_event *event = request(self, link, registry, EVENT_EDGE_CHECK, fx);
+
+	event->edge_check.link = link->id;
+	event->edge_check.package = pool_text(&self->pool, link->app.package);
+}
+
+/* Without a managed-adapter nothing can be started; which refusal it is depends on what runs.
+ *
+ * Return: false if the app was refused at once.
+ */
+static bool send_managed(struct gateway *self, struct link *link, struct effects *fx)
+{
+	struct text package = pool_text(&self->pool, link->app.package);
+
+	if (!gateway_app_may_stream(gateway_directory_find(self->directory, package))) {
+		self->counts.requests_refused++;
+		return !gateway_app_fail(self, link, TEXT("PERMISSION_DENIED"),
+					 TEXT(MANAGED_PERMISSION), fx);
+	}
+	send_check(self, link, fx);
+	return true;
+}
+
+static void send(struct gateway *self, struct link *link, const struct ask *ask, int64_t now_ms,
+		 struct effects *fx)
+{
+	link->app.request = ++self->requests;
+	link->app.asked = (uint8_t)ask->kind;
+	gateway_clock_start(self, link, CLOCK_REQUEST, now_ms + self->options.request_timeout_ms);
+	self->counts.requests_sent++;
+	switch (ask->kind) {
+	case REQUEST_UNMANAGED:
+	case REQUEST_STOP:
+		send_unmanaged(self, link, ask, fx);
+		return;
+	case REQUEST_CHECK:
+		send_check(self, link, fx);
+		return;
+	case REQUEST_MANAGED:
+		(void)send_managed(self, link, fx);
+		return;
+	case REQUEST_NONE:
+		assert(!"a request of no kind");
+	}
+}
+
+void gateway_request_next(struct gateway *self, struct link *link, int64_t now_ms,
+			  struct effects *fx)
+{
+	link->app.request = 0;
+	if (link->app.waiting > 0) {
+		struct ask ask = step_forward(self, link);
+
+		send(self, link, &ask, now_ms, fx);
+	}
+}
+
+/* ---- asking ---- */
+
+static bool within_rate(struct gateway *self, struct link *link, int64_t now_ms, struct effects *fx)
+{
+	char words[64] = "Too many stream requests, try again in ";
+	int64_t wait_ms = gateway_start_wait(self, link, now_ms);
+	int64_t wait_s = (wait_ms + 999) / 1000;
+	char digits[20];
+	size_t length = strlen(words), count = 0;
+
+	if (wait_ms == 0)
+		return true;
+	do {
+		digits[count++] = (char)('0' + wait_s % 10);
+	} while ((wait_s /= 10) > 0);
+	while (count > 0)
+		words[length++] = digits[--count];
+	words[length++] = ' ';
+	words[length++] = 's';
+	self->counts.limit_starts++;
+	(void)gateway_app_fail(self, link, TEXT("INTERNAL_ERROR"),
+			       effects_keep(fx, (struct text){ words, (uint32_t)length }), fx);
+	return false;
+}
+
+void gateway_request_ask(struct gateway *self, struct link *link, const struct ask *ask,
+			 int64_t now_ms, struct effects *fx)
+{
+	bool start = ask->kind == REQUEST_UNMANAGED || ask->kind == REQUEST_MANAGED;
+
+	if (start && !within_rate(self, link, now_ms, fx))
+		return;
+	if (link->app.phase == APP_ACCEPTED && link->app.request == 0) {
+		send(self, link, ask, now_ms, fx);
+		return;
+	}
+	if (!wait_in_line(self, link, ask)) {
+		self->counts.limit_waiting++;
+		(void)gateway_app_fail(self, link, TEXT("INTERNAL_ERROR"),
+				       TEXT("Too many requests at a time"), fx);
+	}
+}
+
+/* ---- answers ---- */
+
+/* Refused: an app that is told so loses its socket; one that is not goes on with the next. */
+static void refuse(struct gateway *self, struct link *link, struct text code, struct text message,
+		   int64_t now_ms, struct effects *fx)
+{
+	self->counts.requests_refused++;
+	if (!gateway_app_fail(self, link, code, message, fx))
+		gateway_request_next(self, link, now_ms, fx);
+}
+
+void gateway_request_expired(struct gateway *self, struct link *link, struct effects *fx)
+{
+	self->counts.requests_timed_out++;
+	refuse(self, link, TEXT("INTERNAL_ERROR"), TEXT("No answer in time - please try again"),
+	       self->now_ms, fx);
+}
+
+static void on_done(struct gateway *self, struct link *link, const struct stream_event *event,
+		    int64_t now_ms, struct effects *fx)
+{
+	if (event->request_done.result == RESULT_OK) {
+		gateway_request_next(self, link, now_ms, fx);
+		return;
+	}
+	refuse(self, link,
+	       event->request_done.code.length > 0 ? event->request_done.code
+						   : TEXT("INTERNAL_ERROR"),
+	       event->request_done.reason, now_ms, fx);
+}
+
+static void answer_check(struct gateway *self, const struct link *link,
+			 const struct stream_event *event)
+{
+	if (event->registry_checked.kind == KIND_NONE) {
+		gateway_send(self, link, EDGE_CHECK_NONE);
+		return;
+	}
+	struct edge_message *check = gateway_send(self, link, EDGE_CHECK_UNMANAGED);
+
+	check->check_unmanaged.stream_id = event->stream_id;
+	check->check_unmanaged.created_ms = event->registry_checked.created_ms;
+	check->check_unmanaged.rtmp_url = event->registry_checked.rtmp_url;
+	check->check_unmanaged.requesting_app_id = event->registry_checked.package;
+}
+
+static void on_checked(struct gateway *self, struct link *link, const struct stream_event *event,
+		       int64_t now_ms, struct effects *fx)
+{
+	if (link->app.asked == REQUEST_CHECK) {
+		/* Asked for, so it is told on a replaced socket as well. */
+		answer_check(self, link, event);
+		gateway_request_next(self, link, now_ms, fx);
+		return;
+	}
+	refuse(self, link, TEXT("INTERNAL_ERROR"),
+	       event->registry_checked.kind == KIND_UNMANAGED
+		       ? TEXT("Cannot start managed stream - unmanaged stream already active")
+		       : TEXT("Managed streaming is not configured"),
+	       now_ms, fx);
+}
+
+void gateway_request_event(struct gateway *self, const struct stream_event *event, int64_t now_ms,
+			   struct effects *fx)
+{
+	bool checked = event->type == EVENT_REGISTRY_CHECKED;
+	struct link *link = gateway_link_find(
+		self, checked ? event->registry_checked.link : event->request_done.link, LINK_APP);
+
+	if (!link || link->app.request == 0 || event->request != link->app.request ||
+	    checked != (link->app.asked == REQUEST_CHECK || link->app.asked == REQUEST_MANAGED)) {
+		self->counts.answers_late++;
+		return;
+	}
+	gateway_clock_stop(self, link);
+	if (checked)
+		on_checked(self, link, event, now_ms, fx);
+	else
+		on_done(self, link, event, now_ms, fx);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* registry_core.h - decides what is true: sessions, links, apps, streams, and their story.
+ *
+ * Pure: no I/O, no clock, no allocation after registry_init(), no log.  Every decision becomes a
+ * story event, is applied to the state at once, and leaves as EFFECT_STORY: the shell stores it
+ * before anything else of the same list is released.
+ */
+#pragma once
+
+#include "common/actor.h"
+#include "common/state.h"
+
+#define REGISTRY_ANSWERS 65536 /* first answers kept for repeated requests; power of two */
+#define REGISTRY_WAITERS_MAX 256 /* REST starts and stops that wait for an app */
+#define REGISTRY_ENDINGS_MAX 1024 /* sessions that wait for their last statuses to be told */
+#define REGISTRY_SWEEPS_MAX 16 /* gateways whose links are being taken down */
+#define REGISTRY_SWEEP_USERS 4096 /* users looked at in one call */
+#define LIABILITIES_PER_USER_MAX 32
+#define APP_OLD_LINKS_MAX 4 /* replaced sockets of an app that are still open (D16) */
+
+struct registry_options {
+	struct state_options state;
+	uint64_t incarnation;
+	uint64_t first_seq; /* seq of the last story event of an earlier life; 0: none */
+	uint64_t first_epoch; /* larger than any epoch given out before */
+	int64_t stop_owed_ms; /* an undelivered stop is given up after */
+	int64_t ending_max_ms; /* a session waits so long for its last statuses to be told */
+	int64_t blind_max_ms; /* a lost gateway is given up after */
+};
+
+/* What the registry knows of an app beside the story. */
+struct registry_app {
+	struct {
+		uint64_t gateway, link; /* link 0: free */
+	} old[APP_OLD_LINKS_MAX];
+	uint64_t hook_id; /* of the webhook that is awaited; 0: none */
+	bool restart; /* start again once stopped */
+};
+
+struct registry_answer {
+	uint64_t origin, request; /* request 0: free */
+	uint64_t epoch;
+	uint64_t at; /* counts answers: the oldest of a bucket makes room */
+	char stream_id[STREAM_ID_MAX];
+	uint8_t id_length, result, running;
+};
+
+struct registry_waiter {
+	uint32_t app; /* slot; STATE_NONE: free */
+	struct peer peer;
+	uint64_t origin, request;
+	bool stop;
+};
+
+struct registry_ending {
+	uint32_t user;
+	uint64_t session_seq; /* of session.ending */
+	int64_t until_ms;
+};
+
+struct registry_sweep {
+	uint64_t gateway; /* 0: free */
+	uint32_t next_user;
+};
+
+struct registry_stats {
+	uint64_t ignored; /* messages about things that are no more */
+	uint64_t refused; /* transitions that are not in the table */
+	uint64_t answered_again; /* repeated requests */
+	uint64_t full; /* requests refused for want of room */
+	uint64_t expired; /* requests that came too late to run */
+};
+
+struct registry {
+	struct registry_options options;
+	struct state state;
+	struct registry_stats stats;
+	uint64_t seq; /* of the last story event */
+	uint64_t next_epoch, next_hook, answered;
+	int64_t now_ms, wall_ms; /* of the current input */
+	uint64_t cause; /* for the next story event */
+	const struct stream_event *current; /* the message being handled */
+	struct effects *fx;
+	int64_t next_sweep_ms; /* when liabilities are looked at again */
+	uint32_t liability_cursor;
+	struct registry_app *apps; /* by slot of state.apps */
+	int64_t *closed_at_ms; /* by slot of state.streams; monotonic */
+	struct registry_answer *answers;
+	struct registry_waiter waiters[REGISTRY_WAITERS_MAX];
+	struct registry_ending endings[REGISTRY_ENDINGS_MAX];
+	uint32_t endings_count;
+	struct registry_sweep sweeps[REGISTRY_SWEEPS_MAX];
+};
+
+/* registry_bytes() - memory that registry_init() needs; zeroed by the caller. */
+size_t registry_bytes(const struct registry_options *options);
+
+/* registry_init() - an empty registry in @memory, which it borrows for life. */
+void registry_init(struct registry *self, const struct registry_options *options, void *memory);
+
+/* registry_handle() - apply one input at @now_ms.
+ *
+ * Units: @now_ms is CLOCK_MONOTONIC milliseconds and never decreases between calls.
+ * Ownership: @input is borrowed for the call; @fx is the caller's, emptied first; its texts are
+ * valid until the next call.
+ * Errors: none.  What cannot be accepted is answered, or counted and dropped.
+ */
+void registry_handle(struct registry *self, const struct input *input, int64_t now_ms,
+		     struct effects *fx);
+
+/* registry_deadline() - when it next wants an INPUT_TICK; INT64_MAX: never. */
+int64_t registry_deadline(const struct registry *self);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* registry_internal.h - shared by the files of the registry's core; nobody else includes it. */
+#pragma once
+
+#include "actors/registry/registry_core.h"
+#include "common/phase.h"
+
+/* story() - begin the next story event about @user; fill it in, then tell() it. */
+struct stream_event *registry_story(struct registry *self, enum stream_event_type type,
+				    const struct state_user *user);
+/* tell() - let the event take effect.  It becomes the cause of what follows. */
+void registry_tell(struct registry *self, struct stream_event *event);
+
+/* send() - an addressed message to @peer; answers carry origin and request of the question. */
+struct stream_event *registry_send(struct registry *self, struct peer peer,
+				   enum stream_event_type type, const struct state_user *user);
+
+static inline struct text registry_text(const struct registry *self, struct pooled kept)
+{
+	return state_text(&self->state, kept);
+}
+
+/* Sessions, links, gateways: registry_sessions.c */
+void registry_on_gateway_up(struct registry *self, const struct input *input);
+void registry_gateway_gone(struct registry *self, uint64_t incarnation, const char *reason);
+void registry_gateway_move(struct registry *self, uint64_t incarnation, enum link_state state,
+			   const char *reason);
+void registry_on_link_opened(struct registry *self, const struct input *input);
+void registry_on_link_closed(struct registry *self, const struct input *input);
+void registry_on_glasses(struct registry *self, const struct input *input);
+/* A session whose glasses are not known yet: its grace runs from now.  NULL if there is no room. */
+struct state_user *registry_session_adopt(struct registry *self, struct text user_id);
+void registry_on_session_grace(struct registry *self, struct state_user *user);
+void registry_session_check_ready(struct registry *self, struct state_user *user);
+void registry_session_check_end(struct registry *self, struct state_user *user, bool overdue);
+void registry_sweep_step(struct registry *self);
+void registry_notice(struct registry *self, const struct state_user *user, enum notice notice,
+		     struct text package);
+
+/* Apps: registry_apps.c */
+void registry_on_app_start(struct registry *self, const struct input *input);
+void registry_on_app_stop(struct registry *self, const struct input *input);
+void registry_on_app_opened(struct registry *self, const struct input *input);
+void registry_on_app_closed(struct registry *self, const struct input *input);
+void registry_on_hook_done(struct registry *self, const struct input *input);
+void registry_on_app_timer(struct registry *self, const struct input *input);
+void registry_app_lost(struct registry *self, struct state_user *user, struct state_app *app);
+void registry_app_launch(struct registry *self, struct state_user *user, struct text package,
+			 enum app_type type);
+void registry_apps_end(struct registry *self, struct state_user *user);
+
+/* Subscriptions, relay, capabilities: registry_relay.c */
+void registry_on_app_subscribed(struct registry *self, const struct input *input);
+void registry_on_relay(struct registry *self, const struct input *input);
+void registry_relay_filter(struct registry *self, const struct state_user *user);
+void registry_capabilities(struct registry *self, const struct state_user *user);
+
+/* Streams: registry_streams.c */
+void registry_on_stream_open(struct registry *self, const struct input *input);
+void registry_on_stream_close(struct registry *self, const struct input *input);
+void registry_on_status(struct registry *self, const struct input *input);
+void registry_on_device_told(struct registry *self, const struct input *input);
+void registry_on_app_told(struct registry *self, const struct input *input);
+void registry_on_missed(struct registry *self, const struct input *input);
+void registry_on_stream_timer(struct registry *self, const struct input *input);
+void registry_on_check(struct registry *self, const struct input *input);
+void registry_on_operator_stop(struct registry *self, const struct input *input);
+void registry_liabilities_step(struct registry *self);
+
+struct closing {
+	enum end_cause cause;
+	struct text by, detail, told_id, stop_app_id;
+	enum device_status status;
+	uint64_t missed;
+	int64_t last_ack_age_ms;
+};
+
+void registry_close(struct registry *self, struct state_stream *stream,
+		    const struct closing *closing);

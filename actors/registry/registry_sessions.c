@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/* User sessions, glasses links, and the gateways that hold them (protocol.md 1.2 to 1.6). */
+#include "actors/registry/registry_internal.h"
+
+void registry_notice(struct registry *self, const struct state_user *user, enum notice notice,
+		     struct text package)
+{
+	if (user->link_state != LINK_UP)
+		return;
+	struct stream_event *event = registry_send(
+		self, (struct peer){ ROLE_GATEWAY, user->gateway },
+		EVENT_REGISTRY_GLASSES_NOTICE, user);
+
+	event->registry_glasses_notice.link = user->link;
+	event->registry_glasses_notice.notice = notice;
+	event->registry_glasses_notice.package = package;
+}
+
+/* Gateways --------------------------------------------------------------------------------- */
+
+void registry_gateway_move(struct registry *self, uint64_t incarnation, enum link_state state,
+			   const char *reason)
+{
+	struct state_gateway *gateway = state_gateway_find(&self->state, incarnation);
+
+	if (!gateway || gateway->state == state) {
+		self->stats.ignored++;
+		return;
+	}
+	struct stream_event *event = registry_story(self, EVENT_GATEWAY_CHANGED, NULL);
+
+	event->gateway_changed.gateway = incarnation;
+	event->gateway_changed.name = effects_keep(self->fx, text_of(gateway->name));
+	event->gateway_changed.state = state;
+	event->gateway_changed.reason = text_of(reason);
+	registry_tell(self, event);
+}
+
+void registry_gateway_gone(struct registry *self, uint64_t incarnation, const char *reason)
+{
+	if (!state_gateway_find(&self->state, incarnation)) {
+		self->stats.ignored++;
+		return;
+	}
+	registry_gateway_move(self, incarnation, LINK_DOWN, reason);
+	for (unsigned i = 0; i < REGISTRY_SWEEPS_MAX; i++)
+		if (self->sweeps[i].gateway == 0) {
+			self->sweeps[i] = (struct registry_sweep){ .gateway = incarnation };
+			return;
+		}
+	/* More at once than we keep track of: any sweep takes down what no living gateway
+	 * holds, so starting one over covers it.
+	 */
+	self->sweeps[0].next_user = 0;
+}
+
+void registry_on_gateway_up(struct registry *self, const struct input *input)
+{
+	unsigned known = 0;
+
+	for (unsigned i = 0; i < GATEWAYS_MAX; i++) {
+		const struct state_gateway *gateway = &self->state.gateways[i];
+
+		if (gateway->incarnation == 0)
+			continue;
+		known++;
+		if (gateway->incarnation != input->peer.incarnation &&
+		    strcmp(gateway->name, input->peer_name) == 0) {
+			registry_gateway_gone(self, gateway->incarnation, "replaced");
+			known--;
+		}
+	}
+	if (state_gateway_find(&self->state, input->peer.incarnation)) {
+		registry_gateway_move(self, input->peer.incarnation, LINK_UP, "back");
+		return;
+	}
+	if (known == GATEWAYS_MAX) {
+		self->stats.full++;
+		return;
+	}
+	struct stream_event *event = registry_story(self, EVENT_GATEWAY_CHANGED, NULL);
+
+	event->gateway_changed.gateway = input->peer.incarnation;
+	event->gateway_changed.name = text_of(input->peer_name);
+	event->gateway_changed.state = LINK_UP;
+	event->gateway_changed.reason = TEXT("hello");
+	registry_tell(self, event);
+}
+
+/* Links ------------------------------------------------------------------------------------ */
+
+static void link_change(struct registry *self, struct state_user *user, struct peer gateway,
+			uint64_t link, enum link_state state, uint64_t code)
+{
+	struct stream_event *event = registry_story(self, EVENT_LINK_CHANGED, user);
+
+	event->link_changed.link = link;
+	event->link_changed.gateway = gateway.incarnation;
+	event->link_changed.state = state;
+	event->link_changed.code = code;
+	registry_tell(self, event);
+}
+
+/* The apps that ran when the user's last session ended, and the dashboard: all are started, and
+ * connection_ack waits for them (protocol.md 1.2).
+ */
+static unsigned launch_remembered(struct registry *self, struct state_user *user,
+				  struct text dashboard)
+{
+	unsigned launched = 0;
+
+	for (uint32_t slot = user->apps; slot != STATE_NONE;) {
+		struct state_app *app = state_app_at(&self->state, slot);
+
+		slot = app->next;
+		if (app->state != APP_STOPPED)
+			continue;
+		registry_app_launch(self, user, registry_text(self, app->package), app->type);
+		launched++;
+	}
+	if (dashboard.length > 0 && !state_app_find(&self->state, user, dashboard)) {
+		registry_app_launch(self, user, dashboard, APP_TYPE_DASHBOARD);
+		launched++;
+	}
+	return launched;
+}
+
+static struct state_user *session_open(struct registry *self, struct text user_id, bool waiting)
+{
+	struct stream_event *event = registry_story(self, EVENT_SESSION_OPENED, NULL);
+
+	event->user_id = user_id;
+	event->session_opened.waiting = waiting;
+	registry_tell(self, event);
+	return state_user_find(&self->state, user_id);
+}
+
+struct state_user *registry_session_adopt(struct registry *self, struct text user_id)
+{
+	if (user_id.length == 0 || !state_has_room(&self->state))
+		return NULL;
+	struct state_user *user = session_open(self, user_id, false);
+
+	link_change(self, user, (struct peer){ 0 }, 0, LINK_DOWN, 0);
+	return user;
+}
+
+void registry_on_link_opened(struct registry *self, const struct input *input)
+{
+	const struct stream_event *event = input->event;
+	const uint64_t link = event->edge_link_opened.link;
+	const bool resumed = event->edge_link_opened.resumed;
+	struct state_user *user = state_user_find(&self->state, event->user_id);
+	bool fresh = !user || user->session == SESSION_NONE;
+
+	if (event->user_id.length == 0 || (fresh && !state_has_room(&self->state)) ||
+	    !state_gateway_find(&self->state, input->peer.incarnation)) {
+		struct stream_event *refusal = registry_send(
+			self, input->peer, EVENT_REGISTRY_UNKNOWN_LINK, NULL);
+
+		refusal->user_id = event->user_id;
+		refusal->registry_unknown_link.link = link;
+		self->stats.full++;
+		return;
+	}
+	if (fresh) {
+		bool waiting = !resumed && ((user && user->apps != STATE_NONE) ||
+					    event->edge_link_opened.dashboard.length > 0);
+
+		user = session_open(self, event->user_id, waiting);
+	}
+	link_change(self, user, input->peer, link, LINK_UP, 0);
+	if (fresh && !resumed)
+		launch_remembered(self, user, event->edge_link_opened.dashboard);
+	if (user->session == SESSION_WAITING)
+		registry_session_check_ready(self, user);
+	else if (!resumed)
+		registry_notice(self, user, NOTICE_CONNECTION_ACK, (struct text){ 0 });
+	if (!fresh)
+		registry_relay_filter(self, user);
+}
+
+void registry_session_check_ready(struct registry *self, struct state_user *user)
+{
+	if (user->session != SESSION_WAITING)
+		return;
+	for (uint32_t slot = user->apps; slot != STATE_NONE; slot = self->state.apps[slot].next)
+		if (self->state.apps[slot].state == APP_LOADING)
+			return;
+	registry_tell(self, registry_story(self, EVENT_SESSION_READY, user));
+	registry_notice(self, user, NOTICE_CONNECTION_ACK, (struct text){ 0 });
+}
+
+void registry_on_link_closed(struct registry *self, const struct input *input)
+{
+	const struct stream_event *event = input->event;
+	struct state_user *user = state_user_find(&self->state, event->user_id);
+
+	/* A socket that another has replaced may close as it likes (D16's rule, for glasses). */
+	if (!user || user->link_state != LINK_UP || user->link != event->edge_link_closed.link ||
+	    user->gateway != input->peer.incarnation) {
+		self->stats.ignored++;
+		return;
+	}
+	link_change(self, user, input->peer, user->link, LINK_DOWN, event->edge_link_closed.code);
+}
+
+void registry_on_glasses(struct registry *self, const struct input *input)
+{
+	const struct stream_event *event = input->event;
+	struct state_user *user = state_user_find(&self->state, event->user_id);
+
+	if (!user || user->session == SESSION_NONE) {
+		self->stats.ignored++;
+		return;
+	}
+	bool connected = user->connected;
+	struct text model = registry_text(self, user->model);
+	enum wifi wifi = user->wifi;
+
+	if (event->edge_glasses.has_state) {
+		connected = event->edge_glasses.connected;
+		model = connected ? event->edge_glasses.model : (struct text){ 0 };
+	}
+	if (event->edge_glasses.wifi != WIFI_UNKNOWN)
+		wifi = event->edge_glasses.wifi;
+	if (connected != user->connected || wifi != user->wifi || user->glasses_seq == 0 ||
+	    !text_equal(model, registry_text(self, user->model))) {
+		struct stream_event *change = registry_story(self, EVENT_GLASSES_CHANGED, user);
+
+		change->glasses_changed.model = model;
+		change->glasses_changed.connected = connected;
+		change->glasses_changed.wifi = wifi;
+		registry_tell(self, change);
+	}
+	if (event->edge_glasses.has_state && connected)
+		registry_capabilities(self, user);
+}
+
+/* The end of a session --------------------------------------------------------------------- */
+
+/* D7: statuses first; the app sockets are closed once the owners have been told, or late. */
+void registry_on_session_grace(struct registry *self, struct state_user *user)
+{
+	struct state_stream *active = state_active(&self->state, user);
+
+	if (user->session == SESSION_NONE || user->session == SESSION_ENDING)
+		return;
+	if (active)
+		registry_close(self, active,
+			       &(struct closing){ .cause = END_SESSION_ENDED,
+						  .last_ack_age_ms = -1 });
+	registry_tell(self, registry_story(self, EVENT_SESSION_ENDING, user));
+	if (self->endings_count < REGISTRY_ENDINGS_MAX)
+		self->endings[self->endings_count++] = (struct registry_ending){
+			.user = (uint32_t)(user - self->state.users),
+			.session_seq = user->session_seq,
+			.until_ms = self->now_ms + self->options.ending_max_ms,
+		};
+	registry_session_check_end(self, user, self->endings_count == REGISTRY_ENDINGS_MAX);
+}
+
+void registry_session_check_end(struct registry *self, struct state_user *user, bool overdue)
+{
+	if (user->session != SESSION_ENDING)
+		return;
+	for (uint32_t slot = user->liabilities; slot != STATE_NONE && !overdue;
+	     slot = self->state.streams[slot].next)
+		if (self->state.streams[slot].told_owed)
+			return;
+	struct text user_id = effects_keep(self->fx, registry_text(self, user->id));
+	const struct peer gateway = { ROLE_GATEWAY, user->gateway };
+	const uint64_t link = user->link;
+	const bool returned = user->link_state == LINK_UP;
+
+	registry_apps_end(self, user);
+	struct stream_event *event = registry_story(self, EVENT_SESSION_CLOSED, user);
+
+	event->session_closed.reason = TEXT("grace expired");
+	registry_tell(self, event);
+	if (!returned)
+		return;
+	/* The glasses came back while the old session was closing: they get a fresh one. */
+	user = session_open(self, user_id,
+			    state_user_find(&self->state, user_id) != NULL);
+	link_change(self, user, gateway, link, LINK_UP, 0);
+	launch_remembered(self, user, (struct text){ 0 });
+	if (user->session == SESSION_OPEN)
+		registry_notice(self, user, NOTICE_CONNECTION_ACK, (struct text){ 0 });
+	registry_session_check_ready(self, user);
+}
+
+/* Gateways that are gone ------------------------------------------------------------------- */
+
+static bool holder_gone(const struct registry *self, uint64_t gateway)
+{
+	return !state_gateway_find(&self->state, gateway);
+}
+
+static void sweep_user(struct registry *self, struct state_user *user)
+{
+	if (user->link_state == LINK_UP && holder_gone(self, user->gateway))
+		link_change(self, user, (struct peer){ ROLE_GATEWAY, user->gateway }, user->link,
+			    LINK_DOWN, 0);
+	for (uint32_t slot = user->apps; slot != STATE_NONE;) {
+		struct state_app *app = &self->state.apps[slot];
+
+		slot = app->next;
+		if (app->link != 0 && holder_gone(self, app->gateway))
+			registry_app_lost(self, user, app);
+	}
+}
+
+/* One slice.  Users are walked in slot order: a link that
+ * a dead gateway announced cannot appear behind the cursor, for it can announce no more.
+ */
+void registry_sweep_step(struct registry *self)
+{
+	struct registry_sweep *sweep = NULL;
+
+	for (unsigned i = 0; i < REGISTRY_SWEEPS_MAX && !sweep; i++)
+		if (self->sweeps[i].gateway != 0)
+			sweep = &self->sweeps[i];
+	if (!sweep)
+		return;
+	for (unsigned looked = 0; looked < REGISTRY_SWEEP_USERS; looked++) {
+		if (sweep->next_user == self->state.users_fresh) {
+			sweep->gateway = 0;
+			return;
+		}
+		/* An app that goes may cost a few effects; leave room for all of one user's. */
+		if (effects_room(self->fx) < 4 * APPS_PER_USER_MAX)
+			return;
+		struct state_user *user = state_user_of(&self->state, sweep->next_user++);
+
+		if (user)
+			sweep_user(self, user);
+	}
+}

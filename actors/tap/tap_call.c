@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include "actors/tap/tap_call.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "actors/tap/tap_link.h"
+#include "actors/tap/tap_clock.h"
+#include "actors/tap/tap_socket.h"
+
+#define HISTORY_PAGE 4096 /* rows asked for at once */
+
+int say_away(const struct cli *cli, const char *socket)
+{
+	char run[4 * RUN_DIR_MAX + 1];
+
+	(void)text_clean(text_of(cli->run), run, sizeof run);
+	say("cannot connect: nobody answers at %s/%s", run, socket);
+	say("is weir running? see: scripts/supervise status --run %s; --run DIR names another one",
+	    run);
+	return EXIT_AWAY;
+}
+
+static int explain(const struct cli *cli, const struct call *call, const struct link *link, int r)
+{
+	char reason[4 * REASON_MAX + 1];
+
+	switch (r) {
+	case 0:
+		return EXIT_DONE;
+	case LINK_E_AWAY:
+		return say_away(cli, call->socket);
+	case LINK_E_REFUSED:
+		(void)text_clean(text_of(link->reason), reason, sizeof reason);
+		say("the registry does not serve this client: %s", reason);
+		return EXIT_USAGE;
+	case LINK_E_SIGNAL:
+		return EXIT_INTERRUPTED;
+	case LINK_E_LOST:
+	case LINK_E_LATE:
+		say("no answer from the registry within %" PRId64 " ms (see --timeout)",
+		    cli->timeout_ms);
+		return EXIT_LATE;
+	default:
+		say("cannot talk to the registry: %s", strerror(-r));
+		return EXIT_AWAY;
+	}
+}
+
+/* One connection's worth of it; @deadline_ms moves on with every answer. */
+static int attempt(const struct cli *cli, const struct call *call, struct link *link,
+		   int64_t *deadline_ms, enum call_verdict *verdict)
+{
+	struct stream_event event;
+	int r = link_open(link, cli, call->socket, *deadline_ms);
+
+	if (r == 0)
+		r = link_send(link, &call->question, call->number);
+	while (r == 0 && *verdict == CALL_MORE) {
+		r = link_next(link, *deadline_ms, &event);
+		if (r != 0 || event.type == EVENT_PEER_ACK)
+			continue;
+		*deadline_ms = clock_now_ms() + cli->timeout_ms;
+		*verdict = call->take(call->context, &event);
+	}
+	return r;
+}
+
+int call_registry(const struct cli *cli, const struct call *call)
+{
+	int64_t deadline_ms = clock_now_ms() + cli->timeout_ms;
+	enum call_verdict verdict = CALL_MORE;
+	struct link link;
+	int r;
+
+	if (!socket_exists(cli, call->socket))
+		return say_away(cli, call->socket);
+	for (;;) {
+		r = attempt(cli, call, &link, &deadline_ms, &verdict);
+		if (r != LINK_E_LOST || clock_now_ms() >= deadline_ms)
+			break;
+		link_close(&link);
+	}
+	if (link.dropped > 0)
+		say("%" PRIu64 " malformed answers were dropped", link.dropped);
+	r = explain(cli, call, &link, r);
+	link_close(&link);
+	return r == EXIT_DONE && verdict == CALL_STOP ? EXIT_INTERRUPTED : r;
+}
+
+struct snapshot {
+	struct mirror *mirror;
+	bool complete;
+};
+
+static enum call_verdict take_row(void *context, const struct stream_event *event)
+{
+	struct snapshot *snapshot = context;
+
+	return mirror_apply(snapshot->mirror, event, &snapshot->complete) ? CALL_DONE : CALL_MORE;
+}
+
+int snapshot_fetch(const struct cli *cli, struct mirror *mirror)
+{
+	struct snapshot snapshot = { .mirror = mirror };
+	const struct call call = {
+		.socket = "registry.snapshot",
+		.question = { .type = EVENT_SNAPSHOT_GET },
+		.take = take_row,
+		.context = &snapshot,
+	};
+	int r = call_registry(cli, &call);
+
+	if (r != EXIT_DONE || snapshot.complete)
+		return r;
+	say("rows of the snapshot are missing or could not be read; try again");
+	return EXIT_USAGE;
+}
+
+struct page {
+	const struct history *history;
+	uint64_t seen_seq; /* of the last row handed on */
+	uint64_t next_seq; /* where the next page begins */
+};
+
+static enum call_verdict take_page(void *context, const struct stream_event *event)
+{
+	struct page *page = context;
+	const struct history *history = page->history;
+
+	if (event->type == EVENT_HISTORY_END) {
+		page->next_seq = event->history_end.next_seq;
+		return CALL_DONE;
+	}
+	if (event->type == EVENT_NONE || event->seq <= page->seen_seq)
+		return CALL_MORE; /* not known here, or told before a reconnect */
+	if (event->seq >= history->upto_seq) {
+		page->next_seq = 0;
+		return CALL_DONE;
+	}
+	page->seen_seq = event->seq;
+	return history->take(history->context, event);
+}
+
+int history_fetch(const struct cli *cli, const struct history *history)
+{
+	struct page page = {
+		.history = history,
+		.seen_seq = history->from_seq > 0 ? history->from_seq - 1 : 0,
+		.next_seq = history->from_seq,
+	};
+	struct call call = {
+		.socket = "registry.snapshot",
+		.question = { .type = EVENT_HISTORY_GET,
+			      .user_id = history->user ? text_of(history->user) : TEXT(""),
+			      .stream_id = history->stream ? text_of(history->stream) : TEXT(""),
+			      .history_get.count_max = HISTORY_PAGE },
+		.take = take_page,
+		.context = &page,
+	};
+
+	do {
+		uint64_t asked = page.next_seq;
+
+		call.question.history_get.from_seq = asked;
+		int r = call_registry(cli, &call);
+
+		if (r != EXIT_DONE)
+			return r;
+		if (page.next_seq != 0 && page.next_seq <= asked) {
+			say("the registry's history does not go on behind seq %" PRIu64, asked);
+			return EXIT_USAGE;
+		}
+	} while (page.next_seq != 0 && page.next_seq < history->upto_seq);
+	return EXIT_DONE;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* tap_link.h - a DEALER connection to one ROUTER of the registry.
+ *
+ * It has said hello and was welcomed once link_open() succeeds.  What arrives is untrusted:
+ * what is malformed, or not the registry's to say, is dropped and counted.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <zmq.h>
+
+#include "actors/tap/tap_command.h"
+#include "proto/frame.h"
+
+/* Outcomes that the caller must handle; see common/error.h for the convention. */
+enum {
+	_LINK_E_SUCCESS,
+	LINK_E_AWAY, /* nobody listens there */
+	LINK_E_REFUSED, /* peer.refused; the reason is in link->reason */
+	LINK_E_LOST, /* the connection broke: what was asked may have to be asked again */
+	LINK_E_LATE, /* the deadline passed */
+	LINK_E_SIGNAL, /* cli->signal_fd became readable */
+};
+
+struct link {
+	const struct cli *cli;
+	struct _zsock_t *socket, *monitor;
+	zmq_msg_t message; /* that events are read from */
+	struct wire events;
+	unsigned left; /* events not yet read */
+	uint64_t dropped; /* malformed messages and events, and such as nobody may send us */
+	char reason[REASON_MAX + 1]; /* of LINK_E_REFUSED, as it came */
+};
+
+/* link_open() - connect to the endpoint @name ("registry.inbox"), say hello, be welcomed.
+ *
+ * Units: @deadline_ms is CLOCK_MONOTONIC.  Ownership: release @link with link_close(), whatever
+ * the result.
+ *
+ * Return: 0, LINK_E_* or -errno.
+ */
+int link_open(struct link *link, const struct cli *cli, const char *name, int64_t deadline_ms);
+void link_close(struct link *link);
+
+/* link_send() - send @event alone in a frame; @number is its transport number, 0: not numbered.
+ *
+ * Header fields source, incarnation and sent_ms are filled in.
+ *
+ * Return: 0 or LINK_E_LOST.
+ */
+int link_send(struct link *link, const struct stream_event *event, uint64_t number);
+
+/* link_next() - the next event from the registry.
+ *
+ * @out borrows from the link until the next call; its type is EVENT_NONE for an event that this
+ * build does not know.
+ *
+ * Return: 0, LINK_E_LOST, LINK_E_LATE, LINK_E_SIGNAL or -errno.
+ */
+int link_next(struct link *link, int64_t deadline_ms, struct stream_event *out);

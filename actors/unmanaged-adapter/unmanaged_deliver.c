@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* What is said to glasses and apps.  Gateways drop what they have said already, so saying a thing
+ * twice is safe and saying it never is the only mistake.
+ */
+#include "actors/unmanaged-adapter/unmanaged_internal.h"
+
+static struct stream_event *deliver(struct unmanaged *self, uint64_t gateway,
+				    enum stream_event_type type, const struct state_user *user)
+{
+	struct stream_event *event =
+		effects_add(self->fx, EFFECT_SEND, (struct peer){ ROLE_GATEWAY, gateway }, type);
+
+	event->cause = self->seq;
+	event->user_id = unmanaged_text(self, user->id);
+	return event;
+}
+
+static const struct state_user *user_of(const struct unmanaged *self,
+					const struct state_stream *stream)
+{
+	return state_user_of(&self->state, stream->user);
+}
+
+void unmanaged_deliver_start(struct unmanaged *self, const struct state_stream *stream)
+{
+	const struct state_user *user = user_of(self, stream);
+
+	if (state_link(&self->state, user) != LINK_UP || stream->rtmp_url.length == 0)
+		return; /* owed until both are there */
+	struct stream_event *event = deliver(self, user->gateway, EVENT_DELIVER_START, user);
+
+	event->stream_id = unmanaged_text(self, stream->id);
+	event->epoch = stream->epoch;
+	event->deliver_start.link = user->link;
+	event->deliver_start.app_id = unmanaged_text(self, stream->package);
+	event->deliver_start.rtmp_url = unmanaged_text(self, stream->rtmp_url);
+	event->deliver_start.video = unmanaged_text(self, stream->video);
+	event->deliver_start.audio = unmanaged_text(self, stream->audio);
+	event->deliver_start.options = unmanaged_text(self, stream->options);
+}
+
+void unmanaged_deliver_stop(struct unmanaged *self, const struct state_stream *stream)
+{
+	const struct state_user *user = user_of(self, stream);
+
+	if (state_link(&self->state, user) != LINK_UP)
+		return; /* owed until the device is back (D2) */
+	struct stream_event *event = deliver(self, user->gateway, EVENT_DELIVER_STOP, user);
+
+	event->stream_id = unmanaged_text(self, stream->id);
+	event->epoch = stream->epoch;
+	event->deliver_stop.link = user->link;
+	event->deliver_stop.app_id = unmanaged_text(self, stream->stop_app_id);
+	event->deliver_stop.told_id = unmanaged_text(self, stream->told_id);
+}
+
+/* D11: nothing runs here, so what the device may still run is nobody else's. */
+void unmanaged_deliver_orphan_stop(struct unmanaged *self, const struct state_user *user,
+				   struct text package, struct text told_id)
+{
+	if (state_link(&self->state, user) != LINK_UP)
+		return;
+	struct stream_event *event = deliver(self, user->gateway, EVENT_DELIVER_STOP, user);
+
+	event->epoch = user->last_epoch;
+	event->deliver_stop.link = user->link;
+	event->deliver_stop.app_id = effects_keep(self->fx, package);
+	event->deliver_stop.told_id = effects_keep(self->fx, told_id);
+}
+
+static void deliver_status(struct unmanaged *self, const struct state_stream *stream,
+			   const struct state_app *app, const char *word, bool copy, bool terminal)
+{
+	struct stream_event *event =
+		deliver(self, app->gateway, EVENT_DELIVER_STATUS, user_of(self, stream));
+
+	event->stream_id = unmanaged_text(self, stream->id);
+	event->epoch = stream->epoch;
+	event->stream_seq = stream->status_stream_seq;
+	event->deliver_status.link = app->link;
+	event->deliver_status.package = unmanaged_text(self, app->package);
+	event->deliver_status.owner = unmanaged_text(self, stream->package);
+	event->deliver_status.status = text_of(word);
+	event->deliver_status.copy = copy;
+	event->deliver_status.terminal = terminal;
+}
+
+/* Direct to the owner first, then a copy to every subscriber, the owner included (4.3). */
+void unmanaged_notify(struct unmanaged *self, const struct state_stream *stream,
+		      const char *word, bool terminal, bool direct, bool copies)
+{
+	const struct state_user *user = user_of(self, stream);
+	const struct state_app *owner =
+		state_app_find(&self->state, user, unmanaged_text(self, stream->package));
+
+	if (!user)
+		return; /* gone with its last stream: nobody is left to tell */
+	if (direct && owner && state_app_reachable(&self->state, owner))
+		deliver_status(self, stream, owner, word, false, terminal);
+	for (uint32_t slot = user->apps; copies && slot != STATE_NONE;) {
+		const struct state_app *app = state_app_at(&self->state, slot);
+
+		slot = app->next;
+		if ((app->wants & (WANTS_RTMP_STATUS | WANTS_ALL)) &&
+		    state_app_reachable(&self->state, app))
+			deliver_status(self, stream, app, word, true, false);
+	}
+}
+
+static void settle_stream(struct unmanaged *self, const struct state_stream *stream)
+{
+	if (stream->kind != KIND_UNMANAGED)
+		return;
+	if (stream->phase == PHASE_CLOSED) {
+		if (stream->told_owed)
+			unmanaged_notify(self, stream,
+					 phase_end_rule(KIND_UNMANAGED, stream->end_cause)->word,
+					 true, true, false);
+		if (stream->stop_owed)
+			unmanaged_deliver_stop(self, stream);
+		self->stats.said_again += stream->told_owed + stream->stop_owed;
+	} else if (!stream->start_delivered) {
+		unmanaged_deliver_start(self, stream);
+		self->stats.said_again++;
+	}
+}
+
+void unmanaged_settle_user(struct unmanaged *self, const struct state_user *user)
+{
+	if (user->session != SESSION_OPEN && user->session != SESSION_ENDING)
+		return;
+	for (uint32_t slot = user->liabilities; slot != STATE_NONE;) {
+		const struct state_stream *stream = state_stream_at(&self->state, slot);
+
+		slot = stream->next;
+		settle_stream(self, stream);
+	}
+	const struct state_stream *active = state_active(&self->state, user);
+
+	if (active)
+		settle_stream(self, active);
+}
+
+/* After a restart or a gap the owner may have missed the last word.  An app that came later never
+ * gets it unasked.
+ */
+static void repeat_word(struct unmanaged *self, const struct state_stream *stream)
+{
+	const struct state_user *user = user_of(self, stream);
+	const struct state_app *owner =
+		state_app_find(&self->state, user, unmanaged_text(self, stream->package));
+
+	if (stream->kind == KIND_UNMANAGED && phase_active(stream->phase) && owner &&
+	    owner->opened_seq < stream->status_seq)
+		unmanaged_notify(self, stream, phase_app_word(stream->phase), false, true, false);
+}
+
+void unmanaged_reconcile_step(struct unmanaged *self)
+{
+	for (unsigned looked = 0; looked < RECONCILE_SLOTS; looked++) {
+		if (self->reconcile_slot >= self->state.streams_fresh) {
+			self->reconcile_slot = STATE_NONE;
+			self->reconcile_words = false;
+			self->reconcile_ms = self->now_ms + RECONCILE_MS;
+			return;
+		}
+		if (effects_room(self->fx) < 2 * LIABILITIES_ROOM)
+			return;
+		const struct state_stream *stream =
+			state_stream_at(&self->state, self->reconcile_slot++);
+
+		if (!stream)
+			continue;
+		settle_stream(self, stream);
+		if (self->reconcile_words)
+			repeat_word(self, stream);
+	}
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/config_draft.h"
+#include "common/ini.h"
+#include "common/log.h"
+#include "proto/text.h"
+
+#define SECRET_MIN 32 /* bytes of one secret; HMAC-SHA256 gains nothing from fewer */
+#define SECRET_FILE_MAX 65536 /* bytes */
+#define GATEWAYS_MAX 64 /* as scripts/supervise scales to */
+
+static const struct config_key *key_at(enum config_index index)
+{
+	size_t count;
+
+	return &config_keys(&count)[index];
+}
+
+static const char *string_of(const struct config *config, enum config_index key)
+{
+	return *(const char *const *)((const char *)config + key_at(key)->offset);
+}
+
+static int64_t number_of(const struct config *config, enum config_index key)
+{
+	return *(const int64_t *)((const char *)config + key_at(key)->offset);
+}
+
+static bool is_given(const struct config_draft *draft, enum config_index key)
+{
+	return draft->settings[key].place.origin != ORIGIN_DEFAULT;
+}
+
+/* The first must be less than the second. */
+struct order {
+	enum config_index less, more;
+};
+
+static const struct order orders[] = {
+	{ KEY_unmanaged_ack_timeout_ms, KEY_unmanaged_keepalive_interval_ms },
+	{ KEY_managed_ack_timeout_ms, KEY_managed_keepalive_interval_ms },
+	{ KEY_gateway_beat_ms, KEY_gateway_lease_ms },
+	{ KEY_gateway_lease_ms, KEY_gateway_blind_max_ms },
+	{ KEY_session_glasses_ping_ms, KEY_session_glasses_pong_ms },
+};
+
+static int check_order(const struct config_draft *draft, const struct config *config,
+		       const struct order *order)
+{
+	/* Blame what somebody wrote, not the default it collides with. */
+	bool blame_less = is_given(draft, order->less) || !is_given(draft, order->more);
+	enum config_index blamed = blame_less ? order->less : order->more;
+	enum config_index other = blame_less ? order->more : order->less;
+	const struct config_key *key = key_at(other);
+
+	if (number_of(config, order->less) < number_of(config, order->more))
+		return 0;
+	return config_refuse(draft, blamed, "must be %s than %s.%s (%s%" PRId64 ")",
+			     blame_less ? "less" : "more", key->section, key->name,
+			     is_given(draft, other) ? "" : "default ", number_of(config, other));
+}
+
+static int check_listen(const struct config_draft *draft, const struct config *config)
+{
+	char host[CONFIG_HOST_SIZE];
+	uint16_t port;
+
+	if (!config_split_listen(config->gateway_listen, host, &port))
+		return config_refuse(draft, KEY_gateway_listen,
+				     "must be address:port, such as 127.0.0.1:8002, 0.0.0.0:8002 "
+				     "or [::1]:8002, with a port from 1 to 65535");
+	int64_t base = config->gateway_direct_base_port;
+
+	if (base > 0 && port > base && port <= base + GATEWAYS_MAX)
+		return config_refuse(draft, KEY_gateway_direct_base_port,
+				     "gateway-%" PRId64 " would take the shared port of "
+				     "gateway.listen; keep it out of %" PRId64 " to %" PRId64,
+				     port - base, base + 1, base + GATEWAYS_MAX);
+	return 0;
+}
+
+static int check_url(const struct config_draft *draft, const struct config *config)
+{
+	const char *url = config->gateway_public_url;
+	const char *host = strstr(url, "://");
+
+	if (!*url || (host && host[3] && (strncmp(url, "ws://", 5) == 0 ||
+					  strncmp(url, "wss://", 6) == 0)))
+		return 0;
+	return config_refuse(draft, KEY_gateway_public_url,
+			     "must be ws://host[:port] or wss://host[:port]");
+}
+
+static int check_words(const struct config_draft *draft, const struct config *config)
+{
+	enum log_level level;
+
+	if (!log_level_parse(config->log_level, &level))
+		return config_refuse(draft, KEY_log_level, "must be error, warn, info or debug");
+	if (strcmp(config->registry_store, "memory") != 0)
+		return config_refuse(draft, KEY_registry_store,
+				     "must be memory; stores that outlive a restart come with a "
+				     "later release");
+	if (strcmp(config->managed_provider, "none") != 0)
+		return config_refuse(draft, KEY_managed_provider,
+				     "must be none; providers of managed streams come with a "
+				     "later release");
+	return 0;
+}
+
+static int check_tls(const struct config_draft *draft, const struct config *config)
+{
+	bool cert = *config->gateway_tls_cert_file != '\0';
+	bool key = *config->gateway_tls_key_file != '\0';
+
+	if (cert && !key)
+		return config_refuse(draft, KEY_gateway_tls_cert_file,
+				     "needs gateway.tls_key_file beside it");
+	if (key && !cert)
+		return config_refuse(draft, KEY_gateway_tls_key_file,
+				     "needs gateway.tls_cert_file beside it");
+	return 0;
+}
+
+static int check_file(const struct config_draft *draft, const struct config *config,
+		      enum config_index key)
+{
+	const char *path = string_of(config, key);
+	struct stat status;
+
+	if (!*path)
+		return 0;
+	if (stat(path, &status) < 0) {
+		/* Another daemon's file, out of this one's reach: that daemon will see. */
+		if (errno == EACCES)
+			return 0;
+		return config_refuse(draft, key, "%s; create it, or leave the key empty",
+				     strerror(errno));
+	}
+	if (!S_ISREG(status.st_mode))
+		return config_refuse(draft, key, "is not a regular file");
+	return 0;
+}
+
+/* A file with a secret: nobody but its owner may read or write it. */
+static int check_secret_mode(const struct config_draft *draft, const struct config *config,
+			     enum config_index key)
+{
+	const char *path = string_of(config, key);
+	struct stat status;
+
+	if (!*path || stat(path, &status) < 0 || !(status.st_mode & 077))
+		return 0;
+	return config_refuse(draft, key,
+			     "others than its owner may use it (mode %04o); run: chmod 600 %s",
+			     (unsigned)status.st_mode & 07777, path);
+}
+
+/* One secret a line.  Return: the first line that is too short, with its length; 0: none. */
+static unsigned short_line(struct text text, unsigned *secrets, uint32_t *length)
+{
+	unsigned number = 0;
+
+	for (*secrets = 0; text.length > 0;) {
+		const char *newline = memchr(text.bytes, '\n', text.length);
+		uint32_t size = newline ? (uint32_t)(newline - text.bytes) + 1 : text.length;
+
+		*length = size - (newline != NULL);
+		if (*length > 0 && text.bytes[*length - 1] == '\r')
+			--*length;
+		number++;
+		if (*length > 0 && *length < SECRET_MIN)
+			return number;
+		*secrets += *length > 0;
+		text.bytes += size;
+		text.length -= size;
+	}
+	return 0;
+}
+
+static int check_secrets(const struct config_draft *draft, const struct config *config,
+			 enum config_index key)
+{
+	const char *path = string_of(config, key);
+	static const char mend[] = "openssl rand -hex 32 makes a good one";
+	unsigned secrets, line;
+	uint32_t found;
+	size_t length;
+	char *bytes;
+
+	if (!*path)
+		return 0;
+	int r = ini_read(path, SECRET_FILE_MAX, &bytes, &length);
+
+	if (r == -EACCES)
+		return 0; /* see check_file() */
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0)
+		return config_refuse(draft, key, "%s", strerror(-r));
+	line = short_line((struct text){ bytes, (uint32_t)length }, &secrets, &found);
+	explicit_bzero(bytes, length);
+	free(bytes);
+	if (line > 0)
+		return config_refuse(draft, key,
+				     "the secret in line %u has %" PRIu32
+				     " bytes, %d are needed; %s",
+				     line, found, SECRET_MIN, mend);
+	if (secrets == 0)
+		return config_refuse(draft, key, "holds no secret; %s", mend);
+	return 0;
+}
+
+int config_check(const struct config_draft *draft, const struct config *config)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof orders / sizeof orders[0] && r == 0; i++)
+		r = check_order(draft, config, &orders[i]);
+	if (r == 0)
+		r = check_listen(draft, config);
+	if (r == 0)
+		r = check_url(draft, config);
+	if (r == 0)
+		r = check_words(draft, config);
+	if (r == 0)
+		r = check_tls(draft, config);
+	for (size_t i = 0; i < CONFIG_KEY_COUNT && r == 0; i++)
+		if (key_at((enum config_index)i)->type == CONFIG_FILE)
+			r = check_file(draft, config, (enum config_index)i);
+	if (r == 0)
+		r = check_secret_mode(draft, config, KEY_gateway_jwt_secret_file);
+	if (r == 0)
+		r = check_secret_mode(draft, config, KEY_gateway_tls_key_file);
+	if (r == 0)
+		r = check_secrets(draft, config, KEY_gateway_jwt_secret_file);
+	return r;
+}

@@ -1,0 +1,607 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/inbox.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NEVER INT64_MAX
+#define FORGET_SCAN_MS 1000
+#define REFUSAL_SIZE (FRAME_HEAD_SIZE + 1024)
+
+int inbox_init(struct inbox *self, const struct inbox_options *options)
+{
+	*self = (struct inbox){ .options = *options, .retry_ms = NEVER, .forget_ms = NEVER };
+	self->peers = calloc(PEERS_MAX, sizeof *self->peers);
+	return self->peers ? 0 : -ENOMEM;
+}
+
+void inbox_fini(struct inbox *self)
+{
+	if (!self->peers)
+		return;
+	for (size_t i = 0; i < PEERS_MAX; i++)
+		frame_queue_fini(&self->peers[i].queue);
+	free(self->peers);
+	self->peers = NULL;
+}
+
+static size_t hash(enum role role, uint64_t incarnation)
+{
+	uint64_t mixed = (incarnation ^ (uint64_t)role << 56) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return (size_t)(mixed >> 40) % INBOX_INDEX_SIZE;
+}
+
+static struct inbox_peer *find(const struct inbox *self, enum role role, uint64_t incarnation)
+{
+	for (size_t at = hash(role, incarnation); self->index[at] != 0;
+	     at = (at + 1) % INBOX_INDEX_SIZE) {
+		struct inbox_peer *peer = &self->peers[self->index[at] - 1];
+
+		if (peer->peer.incarnation == incarnation && peer->peer.role == role)
+			return peer;
+	}
+	return NULL;
+}
+
+static void index_add(struct inbox *self, const struct inbox_peer *peer)
+{
+	size_t at = hash(peer->peer.role, peer->peer.incarnation);
+
+	while (self->index[at] != 0)
+		at = (at + 1) % INBOX_INDEX_SIZE;
+	self->index[at] = (uint16_t)(peer - self->peers + 1);
+}
+
+static void list(struct inbox *self, struct inbox_peer *peer)
+{
+	if (peer->listed)
+		return;
+	peer->listed = true;
+	self->listed[self->listed_count++] = (uint16_t)(peer - self->peers);
+}
+
+static void unlist(struct inbox *self, size_t at)
+{
+	self->peers[self->listed[at]].listed = false;
+	self->listed[at] = self->listed[--self->listed_count];
+}
+
+/* Peers are removed rarely, so the index is simply built anew. */
+static void forget(struct inbox *self, struct inbox_peer *peer)
+{
+	for (size_t i = 0; peer->listed && i < self->listed_count; i++)
+		if (&self->peers[self->listed[i]] == peer)
+			unlist(self, i);
+	if (peer->gone)
+		self->gone_count--;
+	frame_queue_fini(&peer->queue);
+	*peer = (struct inbox_peer){ 0 };
+	self->count--;
+	memset(self->index, 0, sizeof self->index);
+	for (size_t i = 0; i < PEERS_MAX; i++)
+		if (self->peers[i].state != INBOX_PEER_FREE)
+			index_add(self, &self->peers[i]);
+}
+
+static void note(struct inbox *self, const char *what, const struct inbox_peer *peer,
+		 const char *detail)
+{
+	const struct inbox_note entry = { .what = what,
+					  .peer = { self->from.role, self->from.incarnation },
+					  .name = peer ? peer->name : "",
+					  .detail = detail };
+
+	if (self->options.port.note)
+		self->options.port.note(self->options.port.context, &entry);
+}
+
+static void feed(struct inbox *self, enum input_type type, const struct inbox_peer *peer,
+		 const struct stream_event *event, bool known)
+{
+	const struct input input = { .type = type,
+				     .peer = peer->peer,
+				     .peer_name = peer->name,
+				     .known = known,
+				     .event = event };
+
+	self->options.port.input(self->options.port.context, &input);
+}
+
+static bool is_transient(const struct inbox *self, const struct inbox_peer *peer)
+{
+	return self->options.transient || peer->peer.role == ROLE_OPERATOR;
+}
+
+static void stamp(const struct inbox *self, struct stream_event *event)
+{
+	event->source = text_of(self->options.name);
+	event->incarnation = self->options.incarnation;
+}
+
+static bool enqueue(struct inbox *self, struct inbox_peer *peer, const struct stream_event *event,
+		    enum stream_event_form form)
+{
+	const struct frame_address address = { .topic = TOPIC_DIRECT,
+					       .incarnation = self->options.incarnation };
+
+	list(self, peer);
+	return frame_queue_add(&peer->queue, &address, event, form);
+}
+
+/* Answer the frame being walked with a refusal and leave the rest of it out. */
+static void refuse(struct inbox *self, const char *reason)
+{
+	struct stream_event event = { .type = EVENT_PEER_REFUSED,
+				      .peer_refused.reason = text_of(reason) };
+	uint8_t bytes[REFUSAL_SIZE];
+	struct frame_writer frame;
+
+	stamp(self, &event);
+	frame_begin(&frame, bytes, sizeof bytes, TOPIC_DIRECT, self->options.incarnation, 0);
+	if (frame_add(&frame, &event, STREAM_EVENT_ADDRESSED)) {
+		frame_end(&frame);
+		(void)self->options.port.send(self->options.port.context, self->from_bytes,
+					      self->from_length, frame.bytes, frame.length);
+	}
+	intake_close(&self->intake);
+}
+
+/* hello */
+
+/* A free place, if need be that of the one that has been silent longest among those not there. */
+static struct inbox_peer *take_place(struct inbox *self)
+{
+	struct inbox_peer *oldest = NULL;
+
+	for (size_t i = 0; i < PEERS_MAX; i++) {
+		struct inbox_peer *peer = &self->peers[i];
+
+		if (peer->state == INBOX_PEER_FREE)
+			return peer;
+		if (peer->state != INBOX_PEER_UP && (!oldest || peer->heard_ms < oldest->heard_ms))
+			oldest = peer;
+	}
+	if (oldest)
+		forget(self, oldest);
+	return oldest;
+}
+
+static void mark_gone(struct inbox *self, struct inbox_peer *peer)
+{
+	if (peer->gone || peer->state != INBOX_PEER_UP)
+		return;
+	peer->gone = true;
+	self->gone_count++;
+}
+
+static void go_down(struct inbox *self, struct inbox_peer *peer, enum inbox_peer_state state)
+{
+	bool was_up = peer->state == INBOX_PEER_UP;
+
+	if (peer->gone)
+		self->gone_count--;
+	peer->gone = false;
+	peer->state = state;
+	peer->ack_due = false;
+	if (frame_queue_is_empty(&peer->queue))
+		frame_queue_fini(&peer->queue);
+	if (was_up)
+		feed(self, INPUT_PEER_DOWN, peer, NULL, false);
+}
+
+/* Operators come in numbers and may share a name; of everybody else there is one. */
+static void fence_namesake(struct inbox *self, const struct inbox_peer *newcomer)
+{
+	if (newcomer->peer.role == ROLE_OPERATOR)
+		return;
+	for (size_t i = 0; i < PEERS_MAX; i++) {
+		struct inbox_peer *peer = &self->peers[i];
+
+		if (peer == newcomer || peer->state == INBOX_PEER_FREE ||
+		    peer->state == INBOX_PEER_FENCED || peer->peer.role != newcomer->peer.role ||
+		    strcmp(peer->name, newcomer->name) != 0)
+			continue;
+		self->stats.fenced++;
+		note(self, "inbox.fenced", peer, "another process has taken its name");
+		frame_queue_clear(&peer->queue);
+		go_down(self, peer, INBOX_PEER_FENCED);
+	}
+}
+
+static bool is_printable(struct text name)
+{
+	for (size_t i = 0; i < name.length; i++)
+		if (name.bytes[i] <= ' ' || name.bytes[i] > '~')
+			return false;
+	return name.length > 0;
+}
+
+static const char *hello_fault(const struct inbox *self, const struct stream_event *event)
+{
+	if (event->peer_hello.protocol != STREAM_PROTOCOL_VERSION)
+		return "protocol version not supported";
+	if (event->peer_hello.role != self->from.role || event->incarnation != self->from.incarnation)
+		return "role or incarnation differs from the routing id";
+	if (!stream_event_may(EVENT_PEER_HELLO, self->from.role, self->options.role))
+		return "this role is not served here";
+	if (!is_printable(event->peer_hello.name) ||
+	    !text_equal(event->peer_hello.name, event->source))
+		return "bad name";
+	return NULL;
+}
+
+static void connect_peer(struct inbox *self, struct inbox_peer *peer)
+{
+	peer->connection = self->from.connection;
+	memcpy(peer->route, self->from_bytes, self->from_length);
+	peer->route_length = self->from_length;
+	peer->retry_ms = 0;
+	peer->state = INBOX_PEER_UP;
+	if (peer->gone)
+		self->gone_count--;
+	peer->gone = false;
+	/* What waited belongs to the connection before. */
+	frame_queue_clear(&peer->queue);
+}
+
+static struct inbox_peer *add_peer(struct inbox *self, const struct stream_event *event)
+{
+	struct inbox_peer *peer = take_place(self);
+
+	if (!peer)
+		return NULL;
+	*peer = (struct inbox_peer){ .state = INBOX_PEER_DOWN,
+				     .peer = { self->from.role, self->from.incarnation },
+				     .next = event->peer_hello.first_request };
+	if (peer->next == 0)
+		peer->next = 1;
+	text_put(event->peer_hello.name, peer->name, sizeof peer->name);
+	frame_queue_init(&peer->queue, INBOX_QUEUE_MAX);
+	self->count++;
+	index_add(self, peer);
+	return peer;
+}
+
+static void welcome(struct inbox *self, struct inbox_peer *peer, bool known)
+{
+	struct stream_event event = { .type = EVENT_PEER_WELCOME,
+				      .peer_welcome = { .role = self->options.role,
+							.name = text_of(self->options.name),
+							.known = known,
+							.next_request = peer->next } };
+
+	stamp(self, &event);
+	enqueue(self, peer, &event, STREAM_EVENT_ADDRESSED);
+}
+
+static void on_hello(struct inbox *self, const struct stream_event *event, int64_t now_ms)
+{
+	struct inbox_peer *peer = find(self, self->from.role, self->from.incarnation);
+	const char *fault = hello_fault(self, event);
+	bool known = peer != NULL;
+
+	self->stats.hellos++;
+	if (!fault && peer && peer->state == INBOX_PEER_FENCED)
+		fault = "another process has taken this name";
+	if (!fault && peer && !text_is(event->peer_hello.name, peer->name))
+		fault = "this incarnation had another name";
+	if (!fault && peer && self->from.connection < peer->connection) {
+		self->stats.stale++;
+		intake_close(&self->intake);
+		return;
+	}
+	if (!fault && !peer) {
+		peer = add_peer(self, event);
+		if (!peer)
+			fault = "too many peers";
+	}
+	if (fault) {
+		self->stats.hellos_refused++;
+		note(self, "inbox.hello_refused", peer, fault);
+		refuse(self, fault);
+		return;
+	}
+
+	bool again = peer->state == INBOX_PEER_UP && peer->connection == self->from.connection;
+
+	peer->heard_ms = now_ms;
+	if (is_transient(self, peer) && self->forget_ms == NEVER)
+		self->forget_ms = now_ms + FORGET_SCAN_MS;
+	if (!again)
+		connect_peer(self, peer);
+	welcome(self, peer, known);
+	if (again)
+		return;
+	fence_namesake(self, peer);
+	feed(self, INPUT_PEER_UP, peer, NULL, known);
+}
+
+/* messages */
+
+/* Whether a numbered request is the one whose turn it is. */
+static bool take_number(struct inbox *self, struct inbox_peer *peer, uint64_t number)
+{
+	if (number == 0)
+		return true;
+	peer->ack_due = true;
+	list(self, peer);
+	if (number == peer->next) {
+		peer->next++;
+		return true;
+	}
+	if (number < peer->next) {
+		self->stats.duplicates++;
+		return false;
+	}
+	self->stats.gaps++;
+	intake_close(&self->intake);
+	return false;
+}
+
+static bool may_send(const struct inbox *self, const struct inbox_peer *peer,
+		     const struct stream_event *event)
+{
+	return event->incarnation == peer->peer.incarnation && text_is(event->source, peer->name) &&
+	       event->type > EVENT_PEER_REFUSED &&
+	       stream_event_may(event->type, peer->peer.role, self->options.role) &&
+	       !stream_event_may(event->type, peer->peer.role, ROLE_NONE); /* published */
+}
+
+/* The peer whose frame is being walked, if it may speak. */
+static struct inbox_peer *speaker(struct inbox *self)
+{
+	struct inbox_peer *peer = find(self, self->from.role, self->from.incarnation);
+
+	if (peer && peer->state == INBOX_PEER_FENCED) {
+		self->stats.strangers++;
+		refuse(self, "another process has taken this name");
+		return NULL;
+	}
+	if (peer && self->from.connection < peer->connection) {
+		self->stats.stale++;
+		intake_close(&self->intake);
+		return NULL;
+	}
+	if (!peer || peer->state != INBOX_PEER_UP || self->from.connection != peer->connection) {
+		self->stats.strangers++;
+		refuse(self, "say hello first");
+		return NULL;
+	}
+	return peer;
+}
+
+static void on_event(struct inbox *self, const struct stream_event *event, uint64_t number,
+		     int64_t now_ms)
+{
+	if (event->type == EVENT_PEER_HELLO) {
+		on_hello(self, event, now_ms);
+		return;
+	}
+
+	struct inbox_peer *peer = speaker(self);
+
+	if (!peer || !take_number(self, peer, number))
+		return;
+	if (!may_send(self, peer, event)) {
+		self->stats.violations++;
+		note(self, "inbox.violation", peer, stream_event_name(event->type));
+		return;
+	}
+	if (event->expires_ms != 0 && event->expires_ms <= now_ms) {
+		self->stats.expired++;
+		return;
+	}
+	self->stats.received++;
+	feed(self, INPUT_MESSAGE, peer, event, true);
+}
+
+/* A frame that cannot be read would be repeated for ever: what it numbers counts as handled. */
+static void on_malformed(struct inbox *self)
+{
+	struct inbox_peer *peer = find(self, self->from.role, self->from.incarnation);
+	uint64_t first = self->intake.head.first_seq;
+	uint64_t end = first + self->intake.head.count;
+
+	self->stats.malformed++;
+	note(self, "inbox.malformed", peer, "not an event");
+	if (!peer || peer->state != INBOX_PEER_UP || peer->connection != self->from.connection ||
+	    first == 0 || first > peer->next || end <= peer->next)
+		return;
+	peer->next = end;
+	peer->ack_due = true;
+	list(self, peer);
+}
+
+void inbox_frame(struct inbox *self, const uint8_t *route, size_t route_length,
+		 const uint8_t *bytes, size_t length, int64_t now_ms)
+{
+	struct inbox_peer *peer;
+
+	if (!route_read(route, route_length, &self->from)) {
+		self->from = (struct route){ 0 };
+		self->stats.malformed++;
+		note(self, "inbox.malformed", NULL, "not a routing id");
+		return;
+	}
+	memcpy(self->from_bytes, route, route_length);
+	self->from_length = (uint8_t)route_length;
+	if (!intake_open(&self->intake, bytes, length, TOPIC_DIRECT) ||
+	    self->intake.head.incarnation != self->from.incarnation) {
+		intake_close(&self->intake);
+		self->stats.malformed++;
+		note(self, "inbox.malformed", NULL, "not a frame");
+		return;
+	}
+	peer = find(self, self->from.role, self->from.incarnation);
+	if (peer)
+		peer->heard_ms = now_ms;
+}
+
+bool inbox_step(struct inbox *self, int64_t now_ms)
+{
+	struct stream_event event;
+	struct inbox_peer *peer;
+	uint64_t number;
+
+	switch (intake_next(&self->intake, &event, &number)) {
+	case 0:
+		on_event(self, &event, number, now_ms);
+		return true;
+	case INTAKE_E_UNKNOWN:
+		peer = speaker(self);
+		if (peer && take_number(self, peer, number))
+			self->stats.unknown++;
+		return true;
+	case INTAKE_E_MALFORMED:
+		on_malformed(self);
+		return false;
+	default:
+		return false;
+	}
+}
+
+/* sending */
+
+void inbox_send(struct inbox *self, const struct peer *to, const struct stream_event *event,
+		enum stream_event_form form)
+{
+	struct inbox_peer *peer = find(self, to->role, to->incarnation);
+
+	if (!peer || peer->state != INBOX_PEER_UP || peer->gone) {
+		self->stats.sends_dropped++;
+		return;
+	}
+	if (enqueue(self, peer, event, form))
+		return;
+
+	/* Too slow: give it up, and tell it so, for it will want to say hello again. */
+	struct stream_event refused = { .type = EVENT_PEER_REFUSED,
+					.peer_refused.reason = TEXT("too much was waiting") };
+
+	self->stats.overflows++;
+	note(self, "inbox.overflow", peer, "too much was waiting");
+	frame_queue_clear(&peer->queue);
+	stamp(self, &refused);
+	enqueue(self, peer, &refused, STREAM_EVENT_ADDRESSED);
+	mark_gone(self, peer);
+}
+
+static enum inbox_sent drain(struct inbox *self, struct inbox_peer *peer)
+{
+	const uint8_t *frame;
+	size_t length;
+	uint64_t tag;
+
+	while (frame_queue_front(&peer->queue, &frame, &length, &tag)) {
+		enum inbox_sent sent = self->options.port.send(self->options.port.context,
+							       peer->route, peer->route_length,
+							       frame, length);
+
+		if (sent != INBOX_SENT)
+			return sent;
+		frame_queue_pop(&peer->queue);
+	}
+	return INBOX_SENT;
+}
+
+static void acknowledge(struct inbox *self, struct inbox_peer *peer)
+{
+	struct stream_event event = { .type = EVENT_PEER_ACK,
+				      .peer_ack.upto = peer->next - 1 };
+
+	peer->ack_due = false;
+	if (peer->state != INBOX_PEER_UP || peer->gone)
+		return;
+	stamp(self, &event);
+	/* Without room the client repeats its request, and is told then. */
+	(void)enqueue(self, peer, &event, STREAM_EVENT_ADDRESSED);
+}
+
+void inbox_flush(struct inbox *self, int64_t now_ms)
+{
+	self->retry_ms = NEVER;
+	for (size_t i = 0; i < self->listed_count;) {
+		struct inbox_peer *peer = &self->peers[self->listed[i]];
+		enum inbox_sent sent = INBOX_BUSY;
+
+		if (peer->ack_due)
+			acknowledge(self, peer);
+		if (peer->retry_ms <= now_ms)
+			sent = drain(self, peer);
+		if (sent == INBOX_BUSY) {
+			if (peer->retry_ms <= now_ms)
+				peer->retry_ms = now_ms + INBOX_RETRY_MS;
+			if (peer->retry_ms < self->retry_ms)
+				self->retry_ms = peer->retry_ms;
+			i++;
+			continue;
+		}
+		if (sent == INBOX_GONE) {
+			frame_queue_clear(&peer->queue);
+			mark_gone(self, peer);
+		}
+		peer->retry_ms = 0;
+		unlist(self, i);
+	}
+}
+
+static void forget_silent(struct inbox *self, int64_t now_ms)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < PEERS_MAX; i++) {
+		struct inbox_peer *peer = &self->peers[i];
+
+		if (peer->state == INBOX_PEER_FREE || !is_transient(self, peer))
+			continue;
+		if (now_ms - peer->heard_ms >= INBOX_FORGET_MS) {
+			go_down(self, peer, INBOX_PEER_DOWN);
+			forget(self, peer);
+		} else {
+			any = true;
+		}
+	}
+	self->forget_ms = any ? now_ms + FORGET_SCAN_MS : NEVER;
+}
+
+void inbox_tick(struct inbox *self, int64_t now_ms)
+{
+	for (size_t i = 0; self->gone_count > 0 && i < PEERS_MAX; i++) {
+		struct inbox_peer *peer = &self->peers[i];
+
+		if (peer->state == INBOX_PEER_FREE || !peer->gone)
+			continue;
+		go_down(self, peer, INBOX_PEER_DOWN);
+		if (is_transient(self, peer))
+			forget(self, peer);
+	}
+	if (self->forget_ms <= now_ms)
+		forget_silent(self, now_ms);
+}
+
+int64_t inbox_deadline(const struct inbox *self)
+{
+	if (self->gone_count > 0)
+		return 0;
+	return self->retry_ms < self->forget_ms ? self->retry_ms : self->forget_ms;
+}
+
+size_t inbox_waiting(const struct inbox *self, const struct peer *to)
+{
+	const struct inbox_peer *peer = find(self, to->role, to->incarnation);
+
+	if (!peer || peer->state != INBOX_PEER_UP || peer->gone)
+		return SIZE_MAX;
+	return frame_queue_length(&peer->queue);
+}
+
+bool inbox_is_up(const struct inbox *self, enum role role)
+{
+	for (size_t i = 0; i < PEERS_MAX; i++)
+		if (self->peers[i].state == INBOX_PEER_UP && self->peers[i].peer.role == role)
+			return true;
+	return false;
+}

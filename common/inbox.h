@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* inbox.h - our side of the connections of many clients: who they are, in which order their
+ * requests count, what waits for them.  Pure: the clock is an argument, the wire and the core
+ * are behind a port.
+ *
+ * A client says hello first; what it is comes from its routing id and must agree with all it says.
+ * Its numbered requests are taken in order and each once; the number taken last is acknowledged
+ * in the frame that carries the answers of the same pass.
+ */
+#pragma once
+
+#include "common/actor.h"
+#include "common/frame_queue.h"
+#include "common/intake.h"
+#include "common/route.h"
+
+#define PEERS_MAX 1024
+#define INBOX_QUEUE_MAX (1024 * 1024) /* bytes that wait for one peer; more: it is down */
+#define INBOX_RETRY_MS 10 /* a peer that takes nothing more is tried again after */
+#define INBOX_FORGET_MS 30000 /* silence of an operator */
+#define INBOX_INDEX_SIZE (2 * PEERS_MAX)
+
+enum inbox_sent {
+	INBOX_SENT,
+	INBOX_BUSY, /* its connection is full */
+	INBOX_GONE, /* there is no such connection */
+};
+
+/* Something an operator should know. */
+struct inbox_note {
+	const char *what; /* a literal, e.g. "inbox.violation" */
+	struct peer peer;
+	const char *name; /* of the peer, if known; borrowed */
+	const char *detail;
+};
+
+struct inbox_port {
+	void *context;
+	enum inbox_sent (*send)(void *context, const uint8_t *route, size_t route_length,
+				const uint8_t *frame, size_t length);
+	/* INPUT_PEER_UP (a hello on a new connection), INPUT_PEER_DOWN, INPUT_MESSAGE. */
+	void (*input)(void *context, const struct input *input);
+	void (*note)(void *context, const struct inbox_note *note);
+};
+
+struct inbox_options {
+	enum role role; /* ours */
+	const char *name;
+	uint64_t incarnation;
+	bool transient; /* all peers are forgotten after silence, as operators are */
+	struct inbox_port port;
+};
+
+enum inbox_peer_state {
+	INBOX_PEER_FREE,
+	INBOX_PEER_UP,
+	INBOX_PEER_DOWN, /* known, but not there */
+	INBOX_PEER_FENCED, /* another incarnation has taken its name */
+};
+
+struct inbox_peer {
+	enum inbox_peer_state state;
+	struct peer peer;
+	uint32_t connection;
+	uint8_t route[ROUTE_LENGTH_MAX];
+	uint8_t route_length;
+	char name[NAME_MAX_BYTES + 1];
+	uint64_t next; /* number of the request expected next */
+	int64_t heard_ms;
+	int64_t retry_ms; /* busy until */
+	bool ack_due, listed, gone;
+	struct frame_queue queue;
+};
+
+struct inbox_stats {
+	uint64_t received; /* messages handed to the core */
+	uint64_t duplicates, gaps; /* numbered, out of turn */
+	uint64_t violations; /* not for this role to send, or under another's name */
+	uint64_t malformed, unknown, expired, strangers, stale;
+	uint64_t hellos, fenced, hellos_refused;
+	uint64_t sends_dropped; /* the peer is not there */
+	uint64_t overflows; /* peers given up because too much waited for them */
+};
+
+struct inbox {
+	struct inbox_options options;
+	struct inbox_peer *peers; /* PEERS_MAX */
+	uint16_t index[INBOX_INDEX_SIZE]; /* peer + 1, by hash; 0: none */
+	uint16_t listed[PEERS_MAX]; /* peers with something to flush */
+	size_t count, listed_count, gone_count;
+	size_t cursor; /* of the flush */
+	int64_t retry_ms, forget_ms;
+	struct route from; /* of the frame being walked */
+	uint8_t from_bytes[ROUTE_LENGTH_MAX];
+	uint8_t from_length;
+	struct intake intake;
+	struct inbox_stats stats;
+};
+
+/* inbox_init() - Return: 0 or -ENOMEM. */
+int inbox_init(struct inbox *self, const struct inbox_options *options);
+void inbox_fini(struct inbox *self);
+
+/* inbox_frame() - take a received frame and the routing id it came with; it stays borrowed until
+ * inbox_step() says no.
+ */
+void inbox_frame(struct inbox *self, const uint8_t *route, size_t route_length,
+		 const uint8_t *bytes, size_t length, int64_t now_ms);
+
+/* inbox_step() - handle one event of that frame; false: there was none left. */
+bool inbox_step(struct inbox *self, int64_t now_ms);
+
+/* inbox_send() - @event leaves with the next flush, or is dropped and counted. */
+void inbox_send(struct inbox *self, const struct peer *peer, const struct stream_event *event,
+		enum stream_event_form form);
+
+/* inbox_flush() - at the end of a pass: acknowledge, and send what waits. */
+void inbox_flush(struct inbox *self, int64_t now_ms);
+
+/* inbox_tick() - tell the core who is gone; done outside inbox_flush(), so that what the core
+ * says to it is stored before it is spoken.
+ */
+void inbox_tick(struct inbox *self, int64_t now_ms);
+int64_t inbox_deadline(const struct inbox *self);
+
+/* inbox_waiting() - bytes that wait for @peer; SIZE_MAX if it is not there. */
+size_t inbox_waiting(const struct inbox *self, const struct peer *peer);
+
+/* inbox_is_up() - some peer of @role is there. */
+bool inbox_is_up(const struct inbox *self, enum role role);

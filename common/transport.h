@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* transport.h - the run directory's lock and the sockets in it; the only file that sees libzmq.
+ *
+ * Endpoints are ipc:// paths RUN/<name>.<suffix>.  The lock RUN/<name>.lock is taken before
+ * anything is bound and held for life: libzmq would let a second process bind the same path, and
+ * the first one would go deaf.  Nothing here blocks, except transport_close() for a moment.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/route.h"
+
+#define TRANSPORT_PATH_MAX 107 /* bytes of a unix socket's path */
+#define TRANSPORT_MESSAGE_SIZE 64
+
+struct transport;
+
+/* A socket and whether libzmq may know something new about it.  Its descriptor only says that
+ * something may have changed, and every call consumes that; so @touched is set by the descriptor
+ * and by every call, and cleared only when ZMQ_EVENTS has been read and says nothing.
+ */
+struct transport_socket {
+	void *handle;
+	int fd; /* watch it for reading, also to learn that writing is possible */
+	bool touched;
+	struct transport *owner;
+};
+
+/* A received frame.  Bytes are borrowed until transport_release(). */
+struct transport_message {
+	union {
+		unsigned char bytes[TRANSPORT_MESSAGE_SIZE];
+		void *align;
+	} opaque;
+	const uint8_t *bytes;
+	size_t length;
+	uint8_t route[ROUTE_LENGTH_MAX + 1]; /* one more: a longer id is seen to be one */
+	size_t route_length; /* ROUTER only */
+	bool held;
+};
+
+enum {
+	_TRANSPORT_E_SUCCESS,
+	TRANSPORT_E_EMPTY, /* nothing waits */
+	TRANSPORT_E_DROPPED, /* one message of a wrong shape was consumed */
+	TRANSPORT_E_BUSY, /* the connection takes nothing more; nothing was sent */
+	TRANSPORT_E_GONE, /* there is no such connection */
+};
+
+enum transport_event {
+	TRANSPORT_NOTHING,
+	TRANSPORT_CONNECTED, /* the connection can be used */
+	TRANSPORT_DISCONNECTED,
+};
+
+/* transport_open() - check @run_dir, take the lock of @name, start libzmq.
+ *
+ * Signals to be kept from libzmq's threads must be blocked before.
+ *
+ * Return: 0, -EBUSY if another process holds the lock (the log names it), -ENAMETOOLONG if a
+ * socket's path would be too long, -EPERM if the directory is not ours alone, or -errno.
+ */
+int transport_open(const char *run_dir, const char *name, struct transport **out);
+void transport_close(struct transport *self);
+
+/* transport_check_run_dir() - a directory, ours, mode 0700.  Return: 0, -EPERM or -errno. */
+int transport_check_run_dir(const char *run_dir);
+
+/* transport_bind_router() - bind RUN/<own name>.<suffix>; @send_max: messages per peer. */
+int transport_bind_router(struct transport *self, const char *suffix, int send_max,
+			  struct transport_socket *out);
+
+/* transport_bind_publisher() - bind RUN/<own name>.outbox; subscribers are greeted with @welcome. */
+int transport_bind_publisher(struct transport *self, const uint8_t *welcome, size_t length,
+			     struct transport_socket *out);
+
+/* transport_connect_dealer() - connect to RUN/<server>.<suffix>; a missing server is no error.
+ *
+ * @monitor is a socket of its own: transport_monitor() reads it.
+ */
+int transport_connect_dealer(struct transport *self, const char *server, const char *suffix,
+			     const struct route *route, struct transport_socket *out,
+			     struct transport_socket *monitor);
+
+/* transport_connect_subscriber() - connect to RUN/<server>.outbox, subscribe to NULL-ended
+ * @topics.
+ */
+int transport_connect_subscriber(struct transport *self, const char *server,
+				 const char *const *topics, struct transport_socket *out);
+
+void transport_close_socket(struct transport_socket *socket);
+
+/* transport_readable() - something waits; reads ZMQ_EVENTS only of a touched socket. */
+bool transport_readable(struct transport_socket *socket);
+
+/* transport_receive() - the next message; release it, also after the socket is closed.
+ *
+ * Return: 0, TRANSPORT_E_EMPTY, TRANSPORT_E_DROPPED or -errno.
+ */
+int transport_receive(struct transport_socket *socket, struct transport_message *message);
+
+/* transport_receive_routed() - the same from a ROUTER, with the sender's routing id. */
+int transport_receive_routed(struct transport_socket *socket, struct transport_message *message);
+void transport_release(struct transport_message *message);
+
+/* transport_discard() - read away what waits (an XPUB's subscriptions), up to @max messages. */
+void transport_discard(struct transport_socket *socket, int max);
+
+/* transport_send() - Return: 0, TRANSPORT_E_BUSY or -errno. */
+int transport_send(struct transport_socket *socket, const uint8_t *bytes, size_t length);
+
+/* transport_send_to() - Return: 0, TRANSPORT_E_BUSY, TRANSPORT_E_GONE or -errno. */
+int transport_send_to(struct transport_socket *socket, const uint8_t *route, size_t route_length,
+		      const uint8_t *bytes, size_t length);
+
+/* transport_monitor() - the next thing that happened to a dealer's connection. */
+enum transport_event transport_monitor(struct transport_socket *monitor);

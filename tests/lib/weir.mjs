@@ -1,0 +1,329 @@
+// Starts a whole weir as a black box, through scripts/supervise, in a directory of its own.
+//
+// WEIR_SCRIPTS names another folder with `supervise` and `weir` (an installed weir, a sanitizer
+// build); everything else about the system under test comes from the configuration written here.
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Recorder, parseFrame, slack } from './recorder.mjs';
+import { claimPorts } from './ports.mjs';
+
+const scripts =
+  process.env.WEIR_SCRIPTS ?? fileURLToPath(new URL('../../scripts', import.meta.url));
+const readyMs = 30000;
+const stopMs = 30000;
+
+const sha256 = (text) => createHash('sha256').update(text).digest('hex');
+
+function ini(sections) {
+  return Object.entries(sections)
+    .map(([name, keys]) =>
+      [
+        `[${name}]`,
+        ...Object.entries(keys)
+          .filter(([, value]) => value !== undefined)
+          .map(([key, value]) => `${key} = ${value}`),
+        '',
+      ].join('\n'),
+    )
+    .join('\n');
+}
+
+/* Lines of a stream, the unfinished one included as soon as the stream ends. */
+function lines(stream, onLine) {
+  let rest = '';
+
+  stream.setEncoding('utf8');
+  stream.on('data', (data) => {
+    const parts = (rest + data).split('\n');
+
+    rest = parts.pop();
+    parts.forEach(onLine);
+  });
+  stream.on('end', () => {
+    if (rest) onLine(rest);
+  });
+}
+
+const readLink = (path) => {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+};
+
+const readText = (path) => {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+};
+
+export class Weir extends Recorder {
+  #child;
+  #exit;
+  #helpers = new Set();
+
+  /**
+   * @gateways: how many; gateway N also listens on its own port, see url().
+   * @apps: {packageName: {apiKey, webhook, permissions, type, name}}.
+   * @config: {section: {key: value}}, laid over the defaults of a test.
+   * @publicGateway: the gateway that the session webhook names; 0 = the shared port.
+   */
+  static async start({
+    gateways = 2,
+    apps = {},
+    config = {},
+    publicGateway = gateways,
+    env = {},
+  } = {}) {
+    const self = new Weir('weir');
+
+    self.dir = mkdtempSync(join(tmpdir(), 'weir-'));
+    self.runDir = join(self.dir, 'run');
+    self.gateways = gateways;
+    self.secret = randomBytes(32).toString('base64url');
+    /* The shared port, and one per gateway above it. */
+    self.basePort = await claimPorts(gateways + 1);
+    self.publicUrl = self.url(publicGateway);
+    self.#writeFiles(apps, config);
+    self.#spawn(env);
+    try {
+      await self.#ready();
+    } catch (error) {
+      await self.kill();
+      throw error;
+    }
+    return self;
+  }
+
+  #writeFiles(apps, config) {
+    const secretFile = join(this.dir, 'jwt.secret');
+    const appsFile = join(this.dir, 'apps.conf');
+    const base = {
+      gateway: {
+        listen: `127.0.0.1:${this.basePort}`,
+        direct_base_port: this.basePort,
+        public_url: this.publicUrl,
+        jwt_secret_file: secretFile,
+        apps_file: appsFile,
+      },
+      unmanaged: {},
+      session: {},
+      managed: { provider: 'none' },
+    };
+
+    for (const [section, keys] of Object.entries(config))
+      base[section] = { ...base[section], ...keys };
+    writeFileSync(secretFile, this.secret, { mode: 0o600 });
+    writeFileSync(
+      appsFile,
+      ini(
+        Object.fromEntries(
+          Object.entries(apps).map(([name, app]) => [
+            name,
+            {
+              api_key_sha256: sha256(app.apiKey),
+              webhook: app.webhook,
+              permissions: app.permissions,
+              type: app.type ?? 'background',
+              name: app.name ?? name,
+            },
+          ]),
+        ),
+      ),
+    );
+    this.confFile = join(this.dir, 'weir.conf');
+    writeFileSync(this.confFile, ini(base));
+  }
+
+  #spawn(env) {
+    /* A killed test takes its weir along: the supervisor gets SIGTERM when this process dies. */
+    const child = spawn(
+      'setpriv',
+      [
+        '--pdeathsig',
+        'TERM',
+        '--',
+        join(scripts, 'supervise'),
+        'up',
+        '--conf',
+        this.confFile,
+        '--run',
+        this.runDir,
+        '--gateways',
+        String(this.gateways),
+      ],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, ...env, WEIR_TEST_DIR: this.dir },
+      },
+    );
+
+    this.#child = child;
+    lines(child.stdout, (text) => this.record({ event: 'stdout', text }));
+    lines(child.stderr, (text) => this.record({ event: 'stderr', text }));
+    this.#exit = new Promise((resolve) => {
+      child.on('error', (error) => this.record({ event: 'stderr', text: error.message }));
+      child.on('close', (code, signal) => {
+        this.record({ event: 'exit', code, signal });
+        resolve({ code, signal });
+      });
+    });
+  }
+
+  async #ready() {
+    const entry = await this.waitFor(
+      (e) => (e.event === 'stdout' && e.text.trim() === 'ready') || e.event === 'exit',
+      readyMs,
+      { what: 'line "ready"' },
+    );
+
+    assert.equal(entry.event, 'stdout', `weir ended before it was ready\n${this.log()}`);
+  }
+
+  /** Base URL of gateway @n (1...), or of the port that all gateways share (0). */
+  url(n = 0) {
+    return `ws://127.0.0.1:${this.basePort + n}`;
+  }
+
+  httpUrl(n = 0) {
+    return this.url(n).replace(/^ws/, 'http');
+  }
+
+  port(n = 0) {
+    return this.basePort + n;
+  }
+
+  log(count = 60) {
+    return this.entries
+      .filter((e) => e.event === 'stderr' || e.event === 'stdout')
+      .slice(-count)
+      .map((e) => e.text)
+      .join('\n');
+  }
+
+  /** Runs scripts/weir ARGS --run DIR; resolves with its stdout. */
+  async cli(...args) {
+    const { stdout } = await promisify(execFile)(
+      join(scripts, 'weir'),
+      [...args, '--run', this.runDir],
+      { timeout: 10000 * slack, maxBuffer: 1 << 26 },
+    );
+
+    return stdout;
+  }
+
+  /** The records of streams that have not ended, of one user or of all. */
+  async liveStreams(user) {
+    const records = JSON.parse(await this.cli('ls', '-o', 'json'));
+
+    return records.filter(
+      (r) => r.phase !== 'closed' && (user === undefined || r.user_id === user),
+    );
+  }
+
+  async supervise(command, ...args) {
+    const { stdout } = await promisify(execFile)(
+      join(scripts, 'supervise'),
+      [command, ...args, '--run', this.runDir],
+      { timeout: 20000 * slack },
+    );
+
+    return stdout;
+  }
+
+  /** A recorder of {event:'tap', line} for every event from now on. */
+  tap(...args) {
+    const recorder = new Recorder('tap');
+    const child = spawn(
+      'setpriv',
+      [
+        '--pdeathsig',
+        'TERM',
+        '--',
+        join(scripts, 'weir'),
+        'tap',
+        '-o',
+        'jsonl',
+        ...args,
+        '--run',
+        this.runDir,
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+
+    this.#helpers.add(child);
+    lines(child.stdout, (text) => recorder.record({ event: 'tap', line: parseFrame(text), text }));
+    lines(child.stderr, (text) => recorder.record({ event: 'stderr', text }));
+    child.on('close', (code) => {
+      this.#helpers.delete(child);
+      recorder.record({ event: 'exit', code });
+    });
+    recorder.stop = () => {
+      child.kill('SIGTERM');
+      return recorder.waitEvent('exit');
+    };
+    return recorder;
+  }
+
+  /* Processes that carry our mark in their environment, arguments or working directory. */
+  #leftovers() {
+    return (
+      readdirSync('/proc')
+        .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
+        .filter(
+          (pid) =>
+            readText(`/proc/${pid}/environ`).includes(`WEIR_TEST_DIR=${this.dir}\0`) ||
+            readText(`/proc/${pid}/cmdline`).includes(`${this.dir}/`) ||
+            readLink(`/proc/${pid}/cwd`).startsWith(this.dir),
+        )
+        .map((pid) => `${pid} ${readText(`/proc/${pid}/cmdline`).replaceAll('\0', ' ')}`)
+        /* A process that ended meanwhile has no arguments any more. */
+        .filter((line) => !/^\d+ $/.test(line))
+    );
+  }
+
+  /** Ordered stop: exit 0, and no process of this weir is left. */
+  async stop() {
+    for (const child of this.#helpers) child.kill('SIGTERM');
+    if (this.#child.exitCode === null) this.#child.kill('SIGTERM');
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), stopMs * slack);
+    const { code, signal } = await this.#exit;
+
+    clearTimeout(timer);
+    assert.deepEqual(
+      { code, signal },
+      { code: 0, signal: null },
+      `supervise did not stop in order; files in ${this.dir}\n${this.log()}`,
+    );
+    assert.deepEqual(this.#leftovers(), [], `processes left; files in ${this.dir}`);
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** After a failed start: whatever there is, ended by force, the files kept for a look. */
+  async kill() {
+    this.#child.kill('SIGTERM');
+    const timer = setTimeout(() => {
+      this.#child.kill('SIGKILL');
+      for (const line of this.#leftovers()) process.kill(Number(line.split(' ')[0]), 'SIGKILL');
+    }, 5000 * slack);
+
+    await this.#exit;
+    clearTimeout(timer);
+  }
+}
