@@ -46,13 +46,13 @@
 	K(INT, registry, text_bytes_max, "268435456", 65536, 68719476736, "text of all records") \
 	K(INT, registry, history_rows_max, "100000", 10, 100000000, "story events kept") \
 	K(INT, registry, history_age_s, "604800", 1, 315360000, "and for so long") \
-	K(INT, unmanaged, keepalive_interval_ms, "15000", 10, 3600000, "between two probes") \
+	K(INT, unmanaged, keepalive_interval_ms, "15000", 100, 3600000, "between two probes") \
 	K(INT, unmanaged, ack_timeout_ms, "10000", 5, 3600000, "of one probe; less than the interval") \
 	K(INT, unmanaged, missed_max, "3", 1, 100, "consecutive probes unanswered that end a stream") \
 	K(INT, unmanaged, start_deadline_ms, "60000", 10, 3600000, "without a sign that it started") \
 	K(INT, unmanaged, stop_deadline_ms, "60000", 10, 3600000, "without a sign that it stopped") \
 	K(INT, unmanaged, grace_ms, "0", 0, 3600000, "more time after the loss of the socket") \
-	K(INT, managed, keepalive_interval_ms, "15000", 10, 3600000, "between two probes") \
+	K(INT, managed, keepalive_interval_ms, "15000", 100, 3600000, "between two probes") \
 	K(INT, managed, ack_timeout_ms, "10000", 5, 3600000, "of one probe; less than the interval") \
 	K(INT, managed, missed_max, "3", 1, 100, "consecutive probes unanswered that end a stream") \
 	K(INT, managed, start_deadline_ms, "60000", 10, 3600000, "without a sign that it started") \

@@ -92,8 +92,8 @@ static int check_url(const struct config_draft *draft, const struct config *conf
 	const char *url = config->gateway_public_url;
 	const char *host = strstr(url, "://");
 
-	if (!*url || (host && host[3] && (strncmp(url, "ws://", 5) == 0 ||
-					  strncmp(url, "wss://", 6) == 0)))
+	if (!*url ||
+	    (host && host[3] && (strncmp(url, "ws://", 5) == 0 || strncmp(url, "wss://", 6) == 0)))
 		return 0;
 	return config_refuse(draft, KEY_gateway_public_url,
 			     "must be ws://host[:port] or wss://host[:port]");

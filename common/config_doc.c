@@ -14,7 +14,8 @@ static const char head[] =
 	"# unit: it stands in the key's name.  A relative path is relative to this file.\n"
 	"#\n"
 	"# The environment (WEIR_SECTION_KEY=value, in capitals) overrides this file, and --set\n"
-	"# section.key=value overrides both.  Unknown keys and values that make no sense are refused\n"
+	"# section.key=value overrides both.  Unknown keys and values that make no sense are "
+	"refused\n"
 	"# at the start (exit 78) with the line and the mend.\n"
 	"#\n"
 	"# Made by weir-config-doc from common/config.h; a unit test compares the two.\n";

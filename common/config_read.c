@@ -114,7 +114,8 @@ static int unknown_section(const struct config_draft *draft, const struct config
 	if (meant)
 		return config_fail(draft, place, subject, "unknown section; did you mean [%s]?",
 				   meant);
-	return config_fail(draft, place, subject, "unknown section; deploy/weir.conf shows them all");
+	return config_fail(draft, place, subject,
+			   "unknown section; deploy/weir.conf shows them all");
 }
 
 static int unknown_key(const struct config_draft *draft, const struct config_place *place,
@@ -148,8 +149,8 @@ static size_t find_key(const char *section, const char *name)
 {
 	size_t i = 0;
 
-	while (i < CONFIG_KEY_COUNT && (strcmp(key_at(i)->section, section) != 0 ||
-					strcmp(key_at(i)->name, name) != 0))
+	while (i < CONFIG_KEY_COUNT &&
+	       (strcmp(key_at(i)->section, section) != 0 || strcmp(key_at(i)->name, name) != 0))
 		i++;
 	return i;
 }
@@ -320,10 +321,9 @@ static int read_set(struct config_draft *draft, const char *given)
 	(void)text_put((struct text){ given, (uint32_t)dot }, section, sizeof section);
 	(void)text_put((struct text){ given + dot + 1, (uint32_t)(equal - dot - 1) }, key,
 		       sizeof key);
-	return set_named(draft, &place,
-			 &(struct ini_entry){ .section = section,
-					      .key = key,
-					      .value = given + equal + 1 });
+	return set_named(
+		draft, &place,
+		&(struct ini_entry){ .section = section, .key = key, .value = given + equal + 1 });
 }
 
 /* A relative path in the file is relative to the file. */
@@ -336,8 +336,8 @@ static int place_path(struct config_draft *draft, struct config_setting *setting
 		return 0;
 	const char *slash = strrchr(file, '/');
 
-	if (slash && asprintf(&setting->path, "%.*s/%s", (int)(slash - file), file,
-			      setting->text) < 0) {
+	if (slash &&
+	    asprintf(&setting->path, "%.*s/%s", (int)(slash - file), file, setting->text) < 0) {
 		setting->path = NULL;
 		return err_raise(-ENOMEM);
 	}

@@ -12,6 +12,7 @@
 
 #include "common/actor.h"
 #include "common/config.h"
+#include "common/ports.h"
 
 struct daemon;
 
@@ -29,15 +30,21 @@ struct actor {
 	void *context; /* of the four above */
 };
 
+#define DAEMON_EXIT_FAILED 1
+#define DAEMON_EXIT_CONFIG 78 /* starting again would not help */
+
 struct daemon_options {
 	enum role role;
 	const char *name; /* e.g. "gateway-2" */
 	const struct config *config; /* borrowed for the daemon's life */
 	uint32_t servers; /* set of roles (1u << ROLE_X) whose inbox to connect to */
 	bool follows; /* subscribe to the registry's story, with snapshots */
-	bool snapshots; /* registry only: bind the snapshot socket */
 	uint64_t incarnation;
 	int notify_fd; /* readiness for s6; -1: none */
+	const char *run_dir; /* where locks and sockets are */
+	size_t requests_max, request_bytes_max; /* kept per server; 0: see uplink.h */
+	struct store_port store; /* registry only; no commit: the story is published unstored */
+	struct snapshot_port snapshot; /* registry only; with rows: bind the snapshot socket */
 };
 
 /* daemon_open() - take the lock, bind, connect; nothing is said before daemon_run().
@@ -90,7 +97,8 @@ struct daemon_program {
 	const char *binary; /* weir-registry */
 	const char *summary; /* one line for --help */
 	enum role role;
-	int (*run)(const struct daemon_options *options); /* fill in the rest, open, run */
+	/* Fill in the rest, open, run.  Return: 0, -errno, or > 0: the exit code (DAEMON_EXIT_*). */
+	int (*run)(const struct daemon_options *options);
 };
 
 /* daemon_main() - parse the arguments all daemons share and run.

@@ -282,16 +282,13 @@ void follower_story(struct follower *self, const uint8_t *bytes, size_t length, 
 	struct frame_head head;
 	struct wire events;
 
-	if (!frame_read(bytes, length, &head, &events)) {
-		self->stats.dropped++;
-		return;
-	}
-	if (memcmp(head.topic, TOPIC_WELCOME, FRAME_TOPIC_SIZE) == 0) {
+	if (length == FRAME_TOPIC_SIZE && memcmp(bytes, TOPIC_WELCOME, FRAME_TOPIC_SIZE) == 0) {
 		if (self->state == FOLLOWER_DEAF)
 			ask(self, now_ms);
 		return;
 	}
-	if (memcmp(head.topic, TOPIC_STORY, FRAME_TOPIC_SIZE) != 0 || head.first_seq == 0) {
+	if (!frame_read(bytes, length, &head, &events) ||
+	    memcmp(head.topic, TOPIC_STORY, FRAME_TOPIC_SIZE) != 0 || head.first_seq == 0) {
 		self->stats.dropped++;
 		return;
 	}

@@ -156,9 +156,26 @@ static int add_section(struct sections *sections, struct text line, unsigned num
 		sections->items = items;
 		sections->size = size;
 	}
-	sections->items[sections->count++] = (struct section){ .name = name,
-							       .lines = { line.bytes, 0 },
-							       .first_line = number };
+	sections->items[sections->count++] =
+		(struct section){ .name = name, .lines = { line.bytes, 0 }, .first_line = number };
+	return 0;
+}
+
+/* The library answers an odd key in ways of its own, some without a line. */
+static int check_key(struct text line, unsigned number, struct ini_fault *fault)
+{
+	const char *equal = memchr(line.bytes, '=', line.length);
+
+	if (!equal)
+		return 0; /* the library complains */
+	struct text key = trimmed((struct text){ line.bytes, (uint32_t)(equal - line.bytes) });
+
+	if (key.length > INI_KEY_MAX)
+		return refuse(fault, number, "the key is longer than %d bytes", INI_KEY_MAX);
+	for (uint32_t i = 0; i < key.length; i++)
+		if (!is_name(key.bytes[i]))
+			return refuse(fault, number,
+				      "a key is of letters, digits, '.', '_' and '-'");
 	return 0;
 }
 
@@ -173,12 +190,13 @@ static int check_line(struct sections *sections, struct text line, unsigned numb
 	if (line.length == 0 || line.bytes[0] == '#' || line.bytes[0] == ';')
 		return 0;
 	if (is_blank(line.bytes[0]))
-		return refuse(fault, number, "begins with white space; begin it in the first column");
+		return refuse(fault, number,
+			      "begins with white space; begin it in the first column");
 	if (line.bytes[0] == '[')
 		return add_section(sections, line, number, fault);
 	if (sections->count == 0)
 		return refuse(fault, number, "stands before the first [section]");
-	return 0;
+	return check_key(line, number, fault);
 }
 
 /* Cut the file into sections.  The library would do it, in time that grows with the square of
@@ -248,7 +266,6 @@ static int library_fault(struct ini_cfgobj *object, unsigned first_line, struct 
 	static const char *const reasons[] = {
 		[ERR_NOEQUAL] = "not of the form key = value",
 		[ERR_NOKEY] = "there is no key before the '='",
-		[ERR_LONGKEY] = "the key is too long",
 		[ERR_DUPKEY] = "the key is there already in this section; delete one of the two",
 	};
 	unsigned code = 0, line = 1;
@@ -267,9 +284,8 @@ static int library_fault(struct ini_cfgobj *object, unsigned first_line, struct 
 	return INI_E_INVALID;
 }
 
-static int visit_key(const char *section, char *key, struct ini_cfgobj *object,
-		     unsigned first_line, const struct ini_visitor *visitor,
-		     struct ini_fault *fault)
+static int visit_key(const char *section, char *key, struct ini_cfgobj *object, unsigned first_line,
+		     const struct ini_visitor *visitor, struct ini_fault *fault)
 {
 	struct value_obj *value = NULL;
 	const char *string = NULL;
@@ -280,12 +296,6 @@ static int visit_key(const char *section, char *key, struct ini_cfgobj *object,
 	    value_get_concatenated(value, &string) != 0 || !string)
 		return err_raise(-ENOMEM);
 	line += first_line - 1;
-	if (strlen(key) > INI_KEY_MAX)
-		return refuse(fault, line, "the key is longer than %d bytes", INI_KEY_MAX);
-	for (const char *at = key; *at; at++)
-		if (!is_name(*at))
-			return refuse(fault, line,
-				      "a key is of letters, digits, '.', '_' and '-'");
 	if (strlen(string) > INI_VALUE_MAX)
 		return refuse(fault, line, "the value is longer than %d bytes", INI_VALUE_MAX);
 	const struct ini_entry entry = { section, key, string, line };
@@ -322,14 +332,16 @@ static int visit_section(const struct section *section, const struct ini_visitor
 	(void)text_put(section->name, name, sizeof name);
 	if (ini_config_create(&object) != 0)
 		return err_raise(-ENOMEM);
-	if (ini_config_file_from_mem((void *)(uintptr_t)section->lines.bytes,
-				     section->lines.length, &file) != 0) {
+	if (ini_config_file_from_mem((void *)(uintptr_t)section->lines.bytes, section->lines.length,
+				     &file) != 0) {
 		r = err_raise(-ENOMEM); /* its other reason, bad UTF-8, is excluded above */
 	} else {
 		r = ini_config_parse(file, INI_STOP_ON_ANY, INI_MV1S_ERROR | INI_MS_ERROR,
 				     INI_PARSE_NOWRAP | INI_PARSE_NO_C_COMMENTS, object);
 		if (r == 0)
 			r = visit_parsed(name, section, object, visitor, fault);
+		else if (r == ENOMEM)
+			r = err_raise(-ENOMEM);
 		else
 			r = library_fault(object, section->first_line, fault);
 	}

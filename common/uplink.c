@@ -127,8 +127,11 @@ static void renumber(struct uplink *self, uint64_t first)
 /* Requests made while the core answers this belong in front of those kept. */
 static void announce(struct uplink *self)
 {
-	struct request_ring empty = self->older;
+	struct request_ring empty;
 
+	if (self->options.port.settle)
+		self->options.port.settle(self->options.port.context);
+	empty = self->older;
 	self->older = self->ring;
 	self->ring = empty;
 	self->left = 0;

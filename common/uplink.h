@@ -30,7 +30,11 @@ struct uplink_port {
 	void *context;
 	/* False: not now.  The frame is borrowed. */
 	bool (*send)(void *context, const uint8_t *frame, size_t length);
-	/* INPUT_PEER_UP, INPUT_PEER_DOWN, INPUT_MESSAGE.  Requests made inside belong together. */
+	/* The core is about to announce: it does what is due, so that nothing else falls in. */
+	void (*settle)(void *context);
+	/* INPUT_PEER_UP, INPUT_PEER_DOWN, INPUT_MESSAGE.  What is requested inside an INPUT_PEER_UP
+	 * that is not known are the announcements, all of them.
+	 */
 	void (*input)(void *context, const struct input *input);
 	/* Something an operator should know; @what is a literal, e.g. "uplink.refused". */
 	void (*note)(void *context, const char *what, const char *detail);

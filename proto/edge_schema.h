@@ -37,7 +37,7 @@
 #define EDGE_CONNECTION_INIT_FIELDS(F, S)
 #define EDGE_GLASSES_CONNECTION_STATE_FIELDS(F, S) \
 	F(S, STR, model, "modelName", MODEL_MAX, EDGE_OPT, "model of the glasses") \
-	F(S, STR, status, "status", EDGE_STATUS_MAX, EDGE_OPT, "CONNECTED and RECONNECTED mean connected") \
+	F(S, STR, status, "status", EDGE_STATUS_MAX, EDGE_OPT, "see edge_connected()") \
 	F(S, OPEN, wifi, "wifi", 0, EDGE_OPT, "present: the glasses speak of WiFi") \
 	F(S, BOOL, wifi_connected, "connected", 0, EDGE_OPT, "absent or null: not connected") \
 	F(S, STR, wifi_ssid, "ssid", SSID_MAX, EDGE_OPT, "name of the network") \
@@ -49,8 +49,8 @@
 #define EDGE_DEVICE_STREAM_STATUS_FIELDS(F, S) \
 	F(S, STR, status, "status", EDGE_STATUS_MAX, EDGE_OPT, "see edge_device_status()") \
 	F(S, STR, stream_id, "streamId", STREAM_ID_MAX, EDGE_OPT, "absent: names no stream") \
-	F(S, STR, error_details, "errorDetails", DETAIL_MAX, EDGE_OPT | EDGE_CUT, "why; clean before use") \
-	F(S, STR, reason, "reason", DETAIL_MAX, EDGE_OPT | EDGE_CUT, "why it reconnects; clean before use")
+	F(S, STR, error_details, "errorDetails", DETAIL_MAX, EDGE_OPT | EDGE_CUT, "why; to be cleaned") \
+	F(S, STR, reason, "reason", DETAIL_MAX, EDGE_OPT | EDGE_CUT, "why; to be cleaned")
 #define EDGE_KEEP_ALIVE_ACK_FIELDS(F, S) \
 	F(S, STR, stream_id, "streamId", STREAM_ID_MAX, EDGE_OPT, "the stream") \
 	F(S, STR, ack_id, "ackId", ACK_ID_MAX, EDGE_OPT, "of the probe it answers")
@@ -62,12 +62,12 @@
 	F(S, STR, api_key, "apiKey", EDGE_API_KEY_MAX, EDGE_OPT | EDGE_SECRET, "its key")
 #define EDGE_SUBSCRIPTION_UPDATE_FIELDS(F, S) \
 	F(S, STR, package, "packageName", PACKAGE_MAX, EDGE_OPT, "the app; the socket decides") \
-	F(S, ARRAY, subscriptions, "subscriptions", RELAY_MAX, EDGE_OPT, "replaces the set; see edge_subscription_next()") \
+	F(S, ARRAY, subscriptions, "subscriptions", RELAY_MAX, EDGE_OPT, "replaces the set") \
 	F(S, STR, session_id, "sessionId", EDGE_SESSION_ID_MAX, EDGE_OPT, "ignored")
 #define EDGE_RTMP_STREAM_REQUEST_FIELDS(F, S) \
 	F(S, STR, package, "packageName", PACKAGE_MAX, EDGE_OPT, "the app; the socket decides") \
 	F(S, STR, session_id, "sessionId", EDGE_SESSION_ID_MAX, EDGE_OPT, "ignored") \
-	F(S, STR, rtmp_url, "rtmpUrl", URL_MAX, EDGE_OPT | EDGE_SECRET, "where to publish; see edge_url_ok()") \
+	F(S, STR, rtmp_url, "rtmpUrl", URL_MAX, EDGE_OPT | EDGE_SECRET, "see edge_url_ok()") \
 	F(S, OBJECT, video, "video", OPTION_MAX, EDGE_OPT | EDGE_EMPTY, "for the glasses, verbatim") \
 	F(S, OBJECT, audio, "audio", OPTION_MAX, EDGE_OPT | EDGE_EMPTY, "for the glasses, verbatim") \
 	F(S, OBJECT, stream, "stream", OPTION_MAX, EDGE_OPT | EDGE_EMPTY, "for the glasses, verbatim")
@@ -82,7 +82,7 @@
 	F(S, OBJECT, video, "video", OPTION_MAX, EDGE_OPT | EDGE_EMPTY, "for the glasses, verbatim") \
 	F(S, OBJECT, audio, "audio", OPTION_MAX, EDGE_OPT | EDGE_EMPTY, "for the glasses, verbatim") \
 	F(S, OBJECT, stream, "stream", OPTION_MAX, EDGE_OPT | EDGE_EMPTY, "for the glasses, verbatim") \
-	F(S, ARRAY, restream, "restreamDestinations", EDGE_RESTREAM_MAX, EDGE_OPT | EDGE_SECRET, "array of {url, name?}")
+	F(S, ARRAY, restream, "restreamDestinations", EDGE_RESTREAM_MAX, EDGE_OPT | EDGE_SECRET, "of {url, name?}")
 #define EDGE_MANAGED_STREAM_STOP_FIELDS(F, S) \
 	F(S, STR, package, "packageName", PACKAGE_MAX, EDGE_OPT, "the app; the socket decides")
 #define EDGE_STREAM_STATUS_CHECK_FIELDS(F, S) \
@@ -137,7 +137,7 @@
 	F(S, FIXED, settings, "settings", "[]", 0, "") \
 	F(S, FIXED, augmentos_settings, "augmentosSettings", "{}", 0, "") \
 	F(S, FIXED, mentraos_settings, "mentraosSettings", "{}", 0, "the key that the SDK reads") \
-	F(S, OBJECT, capabilities, "capabilities", RELAY_MAX, EDGE_NULLABLE, "see models.h; null: unknown model") \
+	F(S, OBJECT, capabilities, "capabilities", RELAY_MAX, EDGE_NULLABLE, "null: unknown model") \
 	F(S, NOW, timestamp, "timestamp", 0, 0, "")
 #define EDGE_TPA_CONNECTION_ERROR_FIELDS(F, S) \
 	F(S, STR, code, "code", CODE_MAX, 0, "e.g. INTERNAL_ERROR") \
@@ -146,7 +146,7 @@
 #define EDGE_APP_ENDED_FIELDS(F, S) \
 	F(S, NOW, timestamp, "timestamp", 0, 0, "")
 #define EDGE_CAPABILITIES_UPDATE_FIELDS(F, S) \
-	F(S, OBJECT, capabilities, "capabilities", RELAY_MAX, EDGE_NULLABLE, "see models.h; null: unknown model") \
+	F(S, OBJECT, capabilities, "capabilities", RELAY_MAX, EDGE_NULLABLE, "null: unknown model") \
 	F(S, STR, model, "modelName", MODEL_MAX, EDGE_OPT, "model of the glasses")
 #define EDGE_RTMP_STREAM_STATUS_FIELDS(F, S) \
 	F(S, STR, session_id, "sessionId", EDGE_SESSION_ID_MAX, 0, "of the app") \

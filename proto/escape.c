@@ -10,9 +10,7 @@ struct range {
 /* Characters that do something instead of showing something. */
 static const struct range harmful[] = {
 	{ 0x00, 0x1f }, /* C0 */
-	{ '"', '"' },
-	{ '\\', '\\' },
-	{ 0x7f, 0x9f }, /* DEL, C1 */
+	{ '"', '"' },	    { '\\', '\\' }, { 0x7f, 0x9f }, /* DEL, C1 */
 	{ 0x61c, 0x61c }, /* Arabic letter mark */
 	{ 0x200e, 0x200f }, /* direction marks */
 	{ 0x2028, 0x202e }, /* line and paragraph separator, embeddings and overrides */

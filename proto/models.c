@@ -61,7 +61,8 @@
 
 #define LITERAL(bytes) { bytes, sizeof bytes - 1 }
 static const struct model models[] = {
-	{ .name = "Mentra Live", .has_camera = true, .has_wifi = true, .capabilities = LITERAL(MENTRA_LIVE) },
+	{ .name = "Mentra Live", .has_camera = true, .has_wifi = true,
+	  .capabilities = LITERAL(MENTRA_LIVE) },
 	{ .name = "Simulated Glasses", .simulated = true, .capabilities = LITERAL(SIMULATED_GLASSES) },
 	{ .name = "Even Realities G1", .capabilities = LITERAL(EVEN_REALITIES_G1) },
 	{ .name = "Vuzix Z100", .capabilities = LITERAL(VUZIX_Z100) },

@@ -41,11 +41,6 @@ const struct scheduler_options scheduler_defaults = {
 	.trace_probes = true,
 };
 
-static size_t batches_size(const struct scheduler_options *options)
-{
-	return (size_t)options->fires_max * OUTGOING_BYTES_MAX + EFFECTS_MAX * 3;
-}
-
 static uint32_t long_ids_max(const struct scheduler_options *options)
 {
 	return options->users_max / LONG_IDS_PER_USER + 1;
@@ -103,7 +98,8 @@ static void deal(struct scheduler *self, struct memory *memory)
 	self->gateways = carve(memory, options->gateways_max * sizeof *self->gateways);
 	self->outgoing = carve(memory, options->fires_max * sizeof *self->outgoing);
 	self->touched = carve(memory, EFFECTS_MAX * sizeof *self->touched);
-	self->batches = carve(memory, batches_size(options));
+	self->batches_size = (size_t)options->fires_max * OUTGOING_BYTES_MAX + EFFECTS_MAX * 3;
+	self->batches = carve(memory, self->batches_size);
 	carve_slots(memory, &self->stream_slots, options->streams_max);
 	carve_slots(memory, &self->user_slots, options->users_max);
 	carve_slots(memory, &self->long_id_slots, long_ids_max(options));
@@ -154,6 +150,13 @@ void scheduler_init(struct scheduler *self, const struct scheduler_options *opti
 {
 	uintptr_t begin = ((uintptr_t)memory + MEMORY_ALIGN - 1) & ~(uintptr_t)(MEMORY_ALIGN - 1);
 	struct memory parts = { .base = (uint8_t *)begin };
+	const uint32_t counts[SCHEDULER_TIMER_COUNT] = {
+		[SCHEDULER_TIMER_PROBE] = options->streams_max,
+		[SCHEDULER_TIMER_PHASE] = options->streams_max,
+		[SCHEDULER_TIMER_SESSION] = options->users_max,
+		[SCHEDULER_TIMER_APP] = options->apps_max,
+		[SCHEDULER_TIMER_GATEWAY] = options->gateways_max,
+	};
 	uint32_t base = 0;
 
 	check(options);
@@ -165,14 +168,6 @@ void scheduler_init(struct scheduler *self, const struct scheduler_options *opti
 	self->generation = 1; /* new entities carry 0: named by no snapshot */
 	deal(self, &parts);
 	for (int kind = 0; kind < SCHEDULER_TIMER_COUNT; kind++) {
-		const uint32_t counts[SCHEDULER_TIMER_COUNT] = {
-			[SCHEDULER_TIMER_PROBE] = options->streams_max,
-			[SCHEDULER_TIMER_PHASE] = options->streams_max,
-			[SCHEDULER_TIMER_SESSION] = options->users_max,
-			[SCHEDULER_TIMER_APP] = options->apps_max,
-			[SCHEDULER_TIMER_GATEWAY] = options->gateways_max,
-		};
-
 		self->timer_base[kind] = base;
 		base += counts[kind];
 	}

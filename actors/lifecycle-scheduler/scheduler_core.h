@@ -117,6 +117,7 @@ struct scheduler {
 	uint16_t *touched; /* gateways with probes in this call */
 	uint32_t touched_count;
 	uint8_t *batches; /* encoded probe lists of the last call */
+	size_t batches_size;
 };
 
 /* scheduler_bytes() - the memory that @options ask for: about 300 bytes per stream and user. */

@@ -33,8 +33,7 @@ bool scheduler_slot_used(const struct scheduler_slots *slots, uint32_t slot)
 	return slot < slots->high && slots->next[slot] == SLOT_USED;
 }
 
-void scheduler_arm(struct scheduler *self, enum scheduler_timer kind, uint32_t slot,
-		   int64_t due_ms)
+void scheduler_arm(struct scheduler *self, enum scheduler_timer kind, uint32_t slot, int64_t due_ms)
 {
 	uint32_t timer = self->timer_base[kind] + slot;
 
@@ -99,8 +98,7 @@ struct stream_event *scheduler_expired(struct scheduler *self, enum timer timer,
 				       int64_t armed_ms, struct effects *fx)
 {
 	const struct peer registry = { .role = ROLE_REGISTRY };
-	struct stream_event *event =
-		effects_add(fx, EFFECT_REQUEST, registry, EVENT_TIMER_EXPIRED);
+	struct stream_event *event = effects_add(fx, EFFECT_REQUEST, registry, EVENT_TIMER_EXPIRED);
 
 	event->cause = cause;
 	event->timer_expired.timer = timer;

@@ -178,6 +178,7 @@ static int run_command(struct cli *cli, const struct command *command,
 	}
 	if (!choose_run(cli) || !choose_format(cli) || !make_incarnation(cli))
 		return EXIT_USAGE;
+	cli->timeout_ms = values.timeout_ms;
 	look_at_terminal(cli);
 	zsys_handler_set(NULL); /* czmq would take SIGINT and SIGTERM */
 	int code = command->run(cli, words);

@@ -1,7 +1,8 @@
 // Starts a whole weir as a black box, through scripts/supervise, in a directory of its own.
 //
-// WEIR_SCRIPTS names another folder with `supervise` and `weir` (an installed weir, a sanitizer
-// build); everything else about the system under test comes from the configuration written here.
+// WEIR_SCRIPTS names another folder with `supervise` and `weir`, WEIR_BIN_DIR (theirs) another folder
+// with the daemons; everything else about the system under test comes from the configuration written
+// here.  With WEIR_TEST_KEEP=1 the directory stays, with all that was logged in weir.log.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -24,6 +25,9 @@ const scripts =
   process.env.WEIR_SCRIPTS ?? fileURLToPath(new URL('../../scripts', import.meta.url));
 const readyMs = 30000;
 const stopMs = 30000;
+
+/* What no daemon may ever say, whatever the tests do to it. */
+const alarming = /AddressSanitizer|LeakSanitizer|runtime error:|Assertion .* failed|core dumped/;
 
 const sha256 = (text) => createHash('sha256').update(text).digest('hex');
 
@@ -167,6 +171,8 @@ export class Weir extends Recorder {
         this.runDir,
         '--gateways',
         String(this.gateways),
+        '--log',
+        'stderr',
       ],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
@@ -193,7 +199,11 @@ export class Weir extends Recorder {
       { what: 'line "ready"' },
     );
 
-    assert.equal(entry.event, 'stdout', `weir ended before it was ready\n${this.log()}`);
+    assert.equal(
+      entry.event,
+      'stdout',
+      `weir ended before it was ready; files in ${this.dir}\n${this.log()}`,
+    );
   }
 
   /** Base URL of gateway @n (1...), or of the port that all gateways share (0). */
@@ -298,21 +308,45 @@ export class Weir extends Recorder {
     );
   }
 
-  /** Ordered stop: exit 0, and no process of this weir is left. */
-  async stop() {
+  /* Daemons that died although no test asked for it, as `status` tells them. */
+  async #harmed() {
+    /* Its exit status is 1 if one is not ready; the answer is the same. */
+    const text = await this.supervise('status', '-o', 'json').catch((error) => error.stdout);
+    const status = parseFrame(text) ?? [{ name: 'supervise', ready: false, restarts: 0, text }];
+
+    return status.filter((daemon) => daemon.restarts > 0 || !daemon.ready);
+  }
+
+  #keepLog() {
+    writeFileSync(join(this.dir, 'weir.log'), `${this.log(Infinity)}\n`);
+    return `files in ${this.dir}`;
+  }
+
+  /**
+   * Ordered stop: exit 0, no process left, and nothing alarming was logged.
+   * @unharmed: no daemon may have been restarted; false for tests that kill some.
+   */
+  async stop({ unharmed = true } = {}) {
     for (const child of this.#helpers) child.kill('SIGTERM');
-    if (this.#child.exitCode === null) this.#child.kill('SIGTERM');
+    const harmed = unharmed ? await this.#harmed() : [];
+
+    this.#child.kill('SIGTERM');
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), stopMs * slack);
     const { code, signal } = await this.#exit;
 
     clearTimeout(timer);
+    const where = this.#keepLog();
+    const alarms = this.entries.filter((e) => alarming.test(e.text ?? '')).map((e) => e.text);
+
     assert.deepEqual(
       { code, signal },
       { code: 0, signal: null },
-      `supervise did not stop in order; files in ${this.dir}\n${this.log()}`,
+      `no ordered stop; ${where}\n${this.log()}`,
     );
-    assert.deepEqual(this.#leftovers(), [], `processes left; files in ${this.dir}`);
-    rmSync(this.dir, { recursive: true, force: true });
+    assert.deepEqual(this.#leftovers(), [], `processes left; ${where}`);
+    assert.deepEqual(harmed, [], `daemons died; ${where}`);
+    assert.deepEqual(alarms, [], where);
+    if (!process.env.WEIR_TEST_KEEP) rmSync(this.dir, { recursive: true, force: true });
   }
 
   /** After a failed start: whatever there is, ended by force, the files kept for a look. */

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/* gateway_ws.c - listening, accepting, and what libwebsockets calls back. */
+#include "actors/gateway/gateway_ws.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "actors/gateway/gateway_socket.h"
+#include "actors/gateway/gateway_ws_internal.h"
+#include "common/error.h"
+#include "common/log.h"
+
+#define ACCEPT_PAUSE_S 1.0 /* without descriptors: no spinning */
+#define LWS_TIMEOUT_SLACK_S 5 /* the library's own handshake timer comes behind ours */
+#define RX_BUFFER_SIZE 1024 /* allocated per connection; most messages are smaller */
+
+static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+		  size_t length);
+
+static const struct lws_protocols protocols[] = {
+	{ .name = "weir",
+	  .callback = on_lws,
+	  .rx_buffer_size = RX_BUFFER_SIZE,
+	  .tx_packet_size = EDGE_ENCODED_MAX },
+	{ 0 },
+};
+
+/* Both idle times 0: the library would keep a sorted list of all connections for them. */
+static const lws_retry_bo_t no_idle_timers = { 0 };
+
+int64_t gateway_ws_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t gateway_ws_now_ms(void)
+{
+	return gateway_ws_now_us() / 1000;
+}
+
+void gateway_ws_count(const struct gateway_ws *ws, const char *name)
+{
+	if (!ws->ended)
+		ws->options.events.count(ws->options.events.context, name, 1);
+}
+
+uint64_t gateway_ws_received(struct lws *wsi)
+{
+	return gateway_socket_received(lws_get_socket_fd(wsi));
+}
+
+/* ---- accepting ---- */
+
+void gateway_ws_left(struct gateway_ws *ws, uint32_t address)
+{
+	gateway_address_leave(ws->addresses, address, gateway_ws_now_ms());
+	ws->connections--;
+}
+
+/* Before a byte is read: whoever is over a limit costs one accept(). */
+static void welcome(struct gateway_ws *ws, int fd, const uint8_t ip[GATEWAY_ADDRESS_SIZE])
+{
+	struct visit *visit = NULL;
+	uint32_t address = GATEWAY_ADDRESS_NONE;
+
+	if (ws->connections < ws->options.connections_max)
+		address = gateway_address_enter(ws->addresses, ip);
+	if (address != GATEWAY_ADDRESS_NONE)
+		visit = gateway_ws_visit_begin(ws, address);
+	if (!visit) {
+		if (address != GATEWAY_ADDRESS_NONE)
+			gateway_address_leave(ws->addresses, address, gateway_ws_now_ms());
+		gateway_ws_count(ws, "gateway.connections_refused");
+		log_limited("gateway.connection_refused", log_u64("connections", ws->connections));
+		(void)close(fd);
+		return;
+	}
+	ws->connections++;
+	const lws_adopt_desc_t adopt = {
+		.vh = ws->vhost,
+		.type = LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP | (ws->tls ? LWS_ADOPT_ALLOW_SSL : 0),
+		.fd.sockfd = fd,
+		.opaque = visit,
+	};
+	struct lws *wsi = lws_adopt_descriptor_vhost_via_info(&adopt);
+
+	if (wsi)
+		visit->wsi = wsi;
+	else if (visit->id != 0) /* the descriptor is closed; was it told? */
+		gateway_ws_visit_end(ws, visit);
+}
+
+static void pause_accepting(struct gateway_ws *ws, int error)
+{
+	log_limited("gateway.accept_paused", log_str("reason", strerror(error)),
+		    log_u64("connections", ws->connections));
+	gateway_ws_count(ws, "gateway.accept_paused");
+	for (int i = 0; i < WS_LISTENERS; i++)
+		ev_io_stop(ws->options.loop, &ws->listeners[i].io);
+	ev_timer_start(ws->options.loop, &ws->accept_pause);
+}
+
+static void on_acceptable(struct ev_loop *loop, struct ev_io *io, int events)
+{
+	struct gateway_ws *ws = ((struct listener *)io->data)->ws;
+
+	(void)loop;
+	(void)events;
+	for (int i = 0; i < GATEWAY_ACCEPT_BATCH; i++) {
+		uint8_t ip[GATEWAY_ADDRESS_SIZE];
+		int r = gateway_socket_accept(io->fd, ip);
+
+		if (r >= 0) {
+			welcome(ws, r, ip);
+			continue;
+		}
+		if (r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM)
+			pause_accepting(ws, -r);
+		if (r != -EINTR && r != -ECONNABORTED)
+			return;
+	}
+}
+
+void gateway_ws_accept(struct gateway_ws *ws)
+{
+	ws->accepting = true;
+	for (int i = 0; i < WS_LISTENERS; i++)
+		if (ws->listeners[i].io.fd >= 0)
+			ev_io_start(ws->options.loop, &ws->listeners[i].io);
+}
+
+static void on_accept_pause(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	struct gateway_ws *ws = timer->data;
+
+	(void)events;
+	ev_timer_stop(loop, timer);
+	if (ws->accepting)
+		gateway_ws_accept(ws);
+}
+
+static void listener_close(struct gateway_ws *ws, int index)
+{
+	struct listener *listener = &ws->listeners[index];
+
+	if (listener->io.fd < 0)
+		return;
+	ev_io_stop(ws->options.loop, &listener->io);
+	(void)close(listener->io.fd);
+	ev_io_set(&listener->io, -1, EV_READ);
+}
+
+void gateway_ws_deafen(struct gateway_ws *ws, bool all)
+{
+	listener_close(ws, 0);
+	if (!all)
+		return;
+	listener_close(ws, 1);
+	ws->accepting = false;
+}
+
+bool gateway_ws_has_direct(const struct gateway_ws *ws)
+{
+	return ws->listeners[1].io.fd >= 0;
+}
+
+/* ---- listening ---- */
+
+static int listen_on(struct gateway_ws *ws, int index, int port)
+{
+	char reason[GATEWAY_REASON_SIZE];
+	int fd = gateway_socket_listen(ws->options.listen, port, index == 0, reason);
+
+	if (fd < 0) {
+		log_error("gateway.listen_failed", log_str("address", ws->options.listen),
+			  log_i64("direct_port", port), log_str("reason", reason));
+		return GATEWAY_WS_E_LISTEN;
+	}
+	ev_io_set(&ws->listeners[index].io, fd, EV_READ);
+	log_info("gateway.listening", log_str("address", ws->options.listen),
+		 log_i64("direct_port", port), log_bool("tls", ws->tls));
+	return 0;
+}
+
+/* ---- what the library calls back ---- */
+
+static int on_websocket(struct gateway_ws *ws, struct conn *conn, enum lws_callback_reasons reason,
+			void *in, size_t length)
+{
+	if (!conn)
+		return 0;
+	switch (reason) {
+	case LWS_CALLBACK_RECEIVE:
+		gateway_ws_conn_received(ws, conn, in, length);
+		return 0;
+	case LWS_CALLBACK_SERVER_WRITEABLE:
+		return gateway_ws_conn_writable(ws, conn);
+	case LWS_CALLBACK_RECEIVE_PONG:
+		gateway_ws_conn_pong(ws, conn, length);
+		return 0;
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+		gateway_ws_conn_peer_closes(conn, in, length);
+		return 0;
+	default: /* LWS_CALLBACK_CLOSED */
+		gateway_ws_conn_closed(ws, conn);
+		return 0;
+	}
+}
+
+static int on_http(struct gateway_ws *ws, struct visit *visit, enum lws_callback_reasons reason,
+		   void *in, size_t length)
+{
+	switch (reason) {
+	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+		return gateway_ws_visit_upgrade(ws, visit, in);
+	case LWS_CALLBACK_HTTP:
+		return gateway_ws_visit_request(ws, visit);
+	case LWS_CALLBACK_HTTP_BODY:
+		return gateway_ws_visit_body(visit, in, length);
+	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+		return gateway_ws_visit_complete(ws, visit);
+	case LWS_CALLBACK_HTTP_WRITEABLE:
+		return gateway_ws_visit_writable(visit);
+	default: /* LWS_CALLBACK_CLOSED_HTTP, LWS_CALLBACK_WSI_DESTROY */
+		gateway_ws_visit_end(ws, visit);
+		return 0;
+	}
+}
+
+static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+		  size_t length)
+{
+	struct gateway_ws *ws = wsi ? lws_context_user(lws_get_context(wsi)) : NULL;
+	void *data = wsi ? lws_get_opaque_user_data(wsi) : NULL;
+	bool is_visit = ws && gateway_ws_is_visit(ws, data);
+
+	(void)user;
+	switch (reason) {
+	case LWS_CALLBACK_ESTABLISHED:
+		if (!is_visit)
+			return -1;
+		gateway_ws_conn_opened(ws, data, wsi);
+		return 0;
+	case LWS_CALLBACK_RECEIVE:
+	case LWS_CALLBACK_SERVER_WRITEABLE:
+	case LWS_CALLBACK_RECEIVE_PONG:
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+	case LWS_CALLBACK_CLOSED:
+		return ws ? on_websocket(ws, is_visit ? NULL : data, reason, in, length) : 0;
+	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+	case LWS_CALLBACK_HTTP:
+	case LWS_CALLBACK_HTTP_BODY:
+	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+	case LWS_CALLBACK_HTTP_WRITEABLE:
+		if (!is_visit)
+			return -1;
+		((struct visit *)data)->wsi = wsi;
+		return on_http(ws, data, reason, in, length);
+	case LWS_CALLBACK_CLOSED_HTTP:
+	case LWS_CALLBACK_WSI_DESTROY:
+		return is_visit ? on_http(ws, data, reason, in, length) : 0;
+	default:
+		return 0;
+	}
+}
+
+/* ---- opening ---- */
+
+static void on_lws_log(int level, const char *line)
+{
+	(void)level;
+	log_debug("gateway.libwebsockets", log_str("line", line));
+}
+
+static int open_context(struct gateway_ws *ws)
+{
+	void *loops[] = { ws->options.loop };
+	const struct lws_context_creation_info info = {
+		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
+		.protocols = protocols,
+		.foreign_loops = loops,
+		.user = ws,
+		.gid = -1,
+		.uid = -1,
+		.server_string = "weir",
+		.alpn = "http/1.1",
+		.max_http_header_data2 = GATEWAY_WS_HEAD_MAX,
+		.max_http_header_pool2 = GATEWAY_VISITS_MAX,
+		.pt_serv_buf_size = RX_BUFFER_SIZE + LWS_PRE + EDGE_ENCODED_MAX,
+		.timeout_secs = (unsigned)(ws->options.handshake_ms / 1000) + LWS_TIMEOUT_SLACK_S,
+		.timeout_secs_ah_idle =
+			(unsigned)(ws->options.handshake_ms / 1000) + LWS_TIMEOUT_SLACK_S,
+		.retry_and_idle_policy = &no_idle_timers,
+		.ssl_cert_filepath = ws->tls ? ws->options.tls_cert_file : NULL,
+		.ssl_private_key_filepath = ws->tls ? ws->options.tls_key_file : NULL,
+		.ssl_options_set = SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_RENEGOTIATION,
+		.options = LWS_SERVER_OPTION_LIBEV | LWS_SERVER_OPTION_VALIDATE_UTF8 |
+			   LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+			   (ws->tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
+	};
+
+	lws_set_log_level(log_enabled(LOG_LEVEL_DEBUG) ? LLL_ERR | LLL_WARN | LLL_NOTICE : 0,
+			  on_lws_log);
+	ws->context = lws_create_context(&info);
+	if (!ws->context)
+		return err_raise(-ENOMEM);
+	ws->vhost = lws_create_vhost(ws->context, &info);
+	if (ws->vhost)
+		return 0;
+	if (!ws->tls)
+		return err_raise(-ENOMEM);
+	log_error("gateway.tls_failed", log_str("certificate", ws->options.tls_cert_file),
+		  log_str("key", ws->options.tls_key_file));
+	return GATEWAY_WS_E_TLS;
+}
+
+static int allocate(struct gateway_ws *ws)
+{
+	size_t bytes = gateway_addresses_bytes(ws->options.connections_max);
+	void *addresses = NULL;
+
+	ws->conns = calloc(ws->options.connections_max, sizeof *ws->conns);
+	ws->visits = calloc(GATEWAY_VISITS_MAX, sizeof *ws->visits);
+	if (!ws->conns || !ws->visits || posix_memalign(&addresses, 64, bytes) != 0)
+		return err_raise(-ENOMEM);
+	memset(addresses, 0, bytes);
+	ws->addresses =
+		gateway_addresses_init(addresses, ws->options.connections_max,
+				       ws->options.connections_per_address_max, ws->options.seed);
+	return 0;
+}
+
+int gateway_ws_open(const struct gateway_ws_options *options, struct gateway_ws **out)
+{
+	struct gateway_ws *ws = calloc(1, sizeof *ws);
+	int r;
+
+	if (!ws)
+		return err_raise(-ENOMEM);
+	ws->options = *options;
+	ws->tls = options->tls_cert_file[0] != '\0';
+	ws->messages =
+		(struct gateway_rate){ 1000000 / options->messages_per_s, options->messages_burst };
+	ws->controls =
+		(struct gateway_rate){ 1000000 / options->controls_per_s, options->controls_per_s };
+	ws->visit_free = ws->lost_first = WS_NONE;
+	gateway_ws_clock_init(ws);
+	ev_timer_init(&ws->accept_pause, on_accept_pause, ACCEPT_PAUSE_S, ACCEPT_PAUSE_S);
+	ws->accept_pause.data = ws;
+	for (int i = 0; i < WS_LISTENERS; i++) {
+		ws->listeners[i].ws = ws;
+		ev_io_init(&ws->listeners[i].io, on_acceptable, -1, EV_READ);
+		ws->listeners[i].io.data = &ws->listeners[i];
+	}
+	r = allocate(ws);
+	if (r == 0)
+		r = open_context(ws);
+	if (r == 0)
+		r = listen_on(ws, 0, 0);
+	if (r == 0 && options->direct_port != 0)
+		r = listen_on(ws, 1, options->direct_port);
+	if (r != 0) {
+		gateway_ws_close(ws);
+		return r < 0 ? err_pass(r) : r;
+	}
+	*out = ws;
+	return 0;
+}
+
+void gateway_ws_close(struct gateway_ws *ws)
+{
+	if (!ws)
+		return;
+	ws->ended = true;
+	gateway_ws_deafen(ws, true);
+	ev_timer_stop(ws->options.loop, &ws->accept_pause);
+	if (ws->context)
+		lws_context_destroy(ws->context);
+	gateway_ws_clock_fini(ws);
+	free(ws->conns);
+	free(ws->visits);
+	free(ws->addresses);
+	free(ws);
+}
+
+uint32_t gateway_ws_connections(const struct gateway_ws *ws)
+{
+	return ws->connections;
+}
+
+int gateway_ws_reload_tls(struct gateway_ws *ws)
+{
+	if (!ws->tls)
+		return 0;
+	if (lws_tls_cert_updated(ws->context, ws->options.tls_cert_file, ws->options.tls_key_file,
+				 NULL, 0, NULL, 0) == 0)
+		return 0;
+	return GATEWAY_WS_E_TLS;
+}

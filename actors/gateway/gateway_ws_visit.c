@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/* gateway_ws_visit.c - connections before they are WebSockets: upgrades and REST calls. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "actors/gateway/gateway_ws_internal.h"
+
+#define TEXT_MAX GATEWAY_WS_HEAD_MAX /* the library has no more of any text */
+#define ANSWER_HEAD_MAX 256
+#define TOKEN_NAME "token="
+
+static uint32_t slot_of(const struct gateway_ws *ws, const struct visit *visit)
+{
+	return (uint32_t)(visit - ws->visits);
+}
+
+/* ---- beginning and end ---- */
+
+struct visit *gateway_ws_visit_begin(struct gateway_ws *ws, uint32_t address)
+{
+	uint32_t slot = ws->visit_free;
+
+	if (slot != WS_NONE)
+		ws->visit_free = ws->visits[slot].next_free;
+	else if (ws->visit_next < GATEWAY_VISITS_MAX)
+		slot = ws->visit_next++;
+	else
+		return NULL;
+	struct visit *visit = &ws->visits[slot];
+
+	*visit = (struct visit){
+		.id = ++ws->visit_count << VISIT_BITS | slot,
+		.address = address,
+	};
+	gateway_ws_clock_set(ws, WS_HANDSHAKE, slot,
+			     gateway_ws_now_ms() + ws->options.handshake_ms);
+	return visit;
+}
+
+bool gateway_ws_is_visit(const struct gateway_ws *ws, const void *pointer)
+{
+	return (const struct visit *)pointer >= ws->visits &&
+	       (const struct visit *)pointer < ws->visits + GATEWAY_VISITS_MAX;
+}
+
+void gateway_ws_visit_end(struct gateway_ws *ws, struct visit *visit)
+{
+	const struct gateway_ws_events *events = &ws->options.events;
+	uint64_t link = visit->link, call = visit->called && !visit->answered ? visit->id : 0;
+
+	if (visit->id == 0)
+		return;
+	gateway_ws_clock_clear(ws, WS_HANDSHAKE, slot_of(ws, visit));
+	if (visit->address != GATEWAY_ADDRESS_NONE) {
+		gateway_ws_left(ws, visit->address);
+		if (visit->wsi)
+			lws_set_opaque_user_data(visit->wsi, NULL);
+	}
+	free(visit->texts);
+	free(visit->body);
+	free(visit->answer);
+	*visit = (struct visit){ .next_free = ws->visit_free };
+	ws->visit_free = slot_of(ws, visit);
+	if (link != 0 && !ws->ended)
+		events->closed(events->context, link, 1006);
+	if (call != 0 && !ws->ended)
+		events->gone(events->context, call);
+}
+
+/* ---- the request ---- */
+
+static struct text copy_token(struct lws *wsi, enum lws_token_indexes token, char **at)
+{
+	int length = lws_hdr_copy(wsi, *at, TEXT_MAX + 1, token);
+	struct text copied = { *at, length > 0 ? (uint32_t)length : 0 };
+
+	*at += copied.length;
+	return copied;
+}
+
+static struct text copy_custom(struct lws *wsi, const char *name, char **at)
+{
+	int length = lws_hdr_custom_copy(wsi, *at, TEXT_MAX + 1, name, (int)strlen(name));
+	struct text copied = { *at, length > 0 ? (uint32_t)length : 0 };
+
+	*at += copied.length;
+	return copied;
+}
+
+/* The first "token" of the query, decoded by the library. */
+static bool copy_query_token(struct lws *wsi, char **at, struct text *out)
+{
+	for (int i = 0;; i++) {
+		int length =
+			lws_hdr_copy_fragment(wsi, *at, TEXT_MAX + 1, WSI_TOKEN_HTTP_URI_ARGS, i);
+
+		if (length < 0)
+			return false;
+		if (strncmp(*at, TOKEN_NAME, sizeof TOKEN_NAME - 1) != 0)
+			continue;
+		*out = (struct text){ *at + sizeof TOKEN_NAME - 1,
+				      (uint32_t)length - (uint32_t)(sizeof TOKEN_NAME - 1) };
+		*at += length;
+		return true;
+	}
+}
+
+static const struct {
+	enum lws_token_indexes token;
+	const char *method;
+} methods[] = {
+	{ WSI_TOKEN_GET_URI, "GET" }, { WSI_TOKEN_POST_URI, "POST" }, { WSI_TOKEN_OPTIONS_URI, "" },
+	{ WSI_TOKEN_PUT_URI, "" },    { WSI_TOKEN_PATCH_URI, "" },    { WSI_TOKEN_DELETE_URI, "" },
+	{ WSI_TOKEN_HEAD_URI, "" },
+};
+
+/* In memory that the next request uses again. */
+static void read_request(struct gateway_ws *ws, struct visit *visit)
+{
+	struct gateway_ws_request *request = &visit->request;
+	struct lws *wsi = visit->wsi;
+	char *at = ws->texts;
+
+	request->method = "";
+	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+		if (lws_hdr_total_length(wsi, methods[i].token) > 0) {
+			request->path = copy_token(wsi, methods[i].token, &at);
+			request->method = methods[i].method;
+			break;
+		}
+	request->authorization = copy_token(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, &at);
+	request->has_token = copy_query_token(wsi, &at, &request->token);
+	request->user_id = copy_custom(wsi, "x-user-id:", &at);
+	request->session_id = copy_custom(wsi, "x-session-id:", &at);
+}
+
+/* What a call needs beyond its headers, until its body is there. */
+static bool keep_request(struct visit *visit)
+{
+	struct gateway_ws_request *request = &visit->request;
+	struct text path = request->path, authorization = request->authorization;
+	char *texts = malloc(path.length + authorization.length + 1);
+
+	if (!texts)
+		return false;
+	if (path.length > 0)
+		memcpy(texts, path.bytes, path.length);
+	if (authorization.length > 0)
+		memcpy(texts + path.length, authorization.bytes, authorization.length);
+	visit->texts = texts;
+	*request = (struct gateway_ws_request){
+		.method = request->method,
+		.path = { texts, path.length },
+		.authorization = { texts + path.length, authorization.length },
+	};
+	return true;
+}
+
+/* ---- upgrades ---- */
+
+static void write_raw(struct lws *wsi, struct text bytes)
+{
+	char *out = malloc(LWS_PRE + bytes.length);
+
+	if (!out)
+		return;
+	memcpy(out + LWS_PRE, bytes.bytes, bytes.length);
+	/* Of all kinds of writing the one to which the library adds nothing. */
+	(void)lws_write(wsi, (unsigned char *)out + LWS_PRE, bytes.length, LWS_WRITE_HTTP_HEADERS);
+	free(out);
+}
+
+int gateway_ws_visit_upgrade(struct gateway_ws *ws, struct visit *visit, const char *protocol)
+{
+	struct gateway_ws_verdict verdict = { .decision = GATEWAY_WS_DESTROY };
+	int64_t now_ms = gateway_ws_now_ms();
+
+	if (visit->upgrade || strcasecmp(protocol, "websocket") != 0)
+		return -1;
+	visit->upgrade = true;
+	if (gateway_address_blocked(ws->addresses, visit->address, now_ms)) {
+		gateway_ws_count(ws, "gateway.limit_failures");
+		write_raw(visit->wsi,
+			  TEXT("HTTP/1.1 429 Too Many Requests\r\n"
+			       "Content-Type: application/json\r\n\r\n"
+			       "{\"success\":false,\"message\":\"Too many failures\"}"));
+		return -1;
+	}
+	read_request(ws, visit);
+	ws->options.events.upgrade(ws->options.events.context, &visit->request, &verdict);
+	if (verdict.failed)
+		gateway_address_failed(ws->addresses, visit->address, now_ms);
+	if (verdict.decision == GATEWAY_WS_REFUSE)
+		write_raw(visit->wsi, verdict.bytes);
+	if (verdict.decision != GATEWAY_WS_ACCEPT)
+		return -1;
+	visit->link = verdict.link;
+	visit->kind = (uint8_t)verdict.kind;
+	return 0;
+}
+
+/* ---- answers ---- */
+
+static const struct {
+	unsigned status;
+	const char *words;
+} statuses[] = {
+	{ 200, "OK" },
+	{ 400, "Bad Request" },
+	{ 401, "Unauthorized" },
+	{ 404, "Not Found" },
+	{ 405, "Method Not Allowed" },
+	{ 408, "Request Timeout" },
+	{ 413, "Content Too Large" },
+	{ 429, "Too Many Requests" },
+	{ 431, "Request Header Fields Too Large" },
+	{ 503, "Service Unavailable" },
+};
+
+static const char *status_words(unsigned status)
+{
+	for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
+		if (statuses[i].status == status)
+			return statuses[i].words;
+	return "Unknown";
+}
+
+static void keep_answer(struct visit *visit, unsigned status, struct text body)
+{
+	char *bytes = malloc(LWS_PRE + ANSWER_HEAD_MAX + body.length);
+	int head;
+
+	visit->answered = true;
+	if (!bytes)
+		return; /* closed without a word */
+	head = snprintf(bytes + LWS_PRE, ANSWER_HEAD_MAX,
+			"HTTP/1.1 %u %s\r\nContent-Type: application/json\r\n"
+			"Content-Length: %u\r\nConnection: close\r\n\r\n",
+			status, status_words(status), body.length);
+	memcpy(bytes + LWS_PRE + head, body.bytes, body.length);
+	visit->answer = bytes;
+	visit->answer_length = (size_t)head + body.length;
+}
+
+static void refuse(struct visit *visit, unsigned status, const char *message)
+{
+	char body[128];
+	int length = snprintf(body, sizeof body, "{\"success\":false,\"message\":\"%s\"}", message);
+
+	keep_answer(visit, status, (struct text){ body, (uint32_t)length });
+}
+
+int gateway_ws_visit_writable(struct visit *visit)
+{
+	if (!visit->answered)
+		return 0;
+	if (visit->answer)
+		(void)lws_write(visit->wsi, (unsigned char *)visit->answer + LWS_PRE,
+				visit->answer_length, LWS_WRITE_HTTP_HEADERS);
+	return -1; /* one call per connection */
+}
+
+void gateway_ws_answer(struct gateway_ws *ws, uint64_t call, unsigned status, struct text body)
+{
+	struct visit *visit = &ws->visits[call & (GATEWAY_VISITS_MAX - 1)];
+
+	if (visit->id != call || visit->answered)
+		return;
+	keep_answer(visit, status, body);
+	lws_callback_on_writable(visit->wsi);
+}
+
+/* ---- REST calls ---- */
+
+int gateway_ws_visit_complete(struct gateway_ws *ws, struct visit *visit)
+{
+	if (visit->answered || visit->called)
+		return gateway_ws_visit_writable(visit);
+	gateway_ws_clock_clear(ws, WS_HANDSHAKE, slot_of(ws, visit));
+	lws_set_timeout(visit->wsi, NO_PENDING_TIMEOUT, 0); /* the answer has its own */
+	visit->called = true;
+	visit->request.call = visit->id;
+	visit->request.body = (struct text){ visit->body, (uint32_t)visit->body_length };
+	ws->options.events.call(ws->options.events.context, &visit->request);
+	return gateway_ws_visit_writable(visit);
+}
+
+/* The length a request announces for its body; -1: none that we could read. */
+static int64_t content_length(struct lws *wsi)
+{
+	char digits[16];
+	int64_t length = 0;
+
+	if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0)
+		return -1;
+	if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) == 0)
+		return 0;
+	if (lws_hdr_copy(wsi, digits, sizeof digits, WSI_TOKEN_HTTP_CONTENT_LENGTH) <= 0)
+		return -1;
+	for (const char *at = digits; *at; at++) {
+		if (*at < '0' || *at > '9')
+			return -1;
+		length = length * 10 + (*at - '0');
+	}
+	return length;
+}
+
+int gateway_ws_visit_request(struct gateway_ws *ws, struct visit *visit)
+{
+	int64_t length = content_length(visit->wsi);
+
+	if (visit->called || visit->answered || visit->texts)
+		return -1; /* one call per connection */
+	if (length < 0)
+		refuse(visit, 400, "Content-Length is needed");
+	else if (length > GATEWAY_BODY_MAX)
+		refuse(visit, 413, "Body too large");
+	else if (gateway_ws_received(visit->wsi) > (uint64_t)length + GATEWAY_HEADER_MAX)
+		refuse(visit, 431, "Header too large");
+	else
+		read_request(ws, visit);
+	if (visit->answered || length == 0)
+		return gateway_ws_visit_complete(ws, visit);
+	visit->body_size = (size_t)length;
+	return keep_request(visit) ? 0 : -1;
+}
+
+int gateway_ws_visit_body(struct visit *visit, const char *bytes, size_t length)
+{
+	char *grown;
+
+	if (visit->body_length + length > visit->body_size)
+		return -1;
+	grown = realloc(visit->body, visit->body_length + length);
+	if (!grown)
+		return -1;
+	memcpy(grown + visit->body_length, bytes, length);
+	visit->body = grown;
+	visit->body_length += length;
+	return 0;
+}
+
+/* A request that did not get ready in time; who has not said anything is not answered. */
+void gateway_ws_visit_expired(struct gateway_ws *ws, struct visit *visit)
+{
+	if (!visit->wsi) {
+		gateway_ws_visit_end(ws, visit);
+		return;
+	}
+	gateway_ws_count(ws, "gateway.limit_handshakes");
+	if (!ws->tls && !visit->upgrade && gateway_ws_received(visit->wsi) > 0) {
+		refuse(visit, 408, "Request not completed");
+		(void)gateway_ws_visit_writable(visit);
+	}
+	lws_set_timeout(visit->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+}

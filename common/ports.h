@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* ports.h - what the registry's shell lends to the parts that store, publish and serve. */
+#pragma once
+
+#include "proto/stream_event.h"
+
+/* Where the story is made durable. */
+struct store_port {
+	void *context;
+	/* All of @events or none; on success they are durable.  They are borrowed for the call.
+	 * Return: 0 or -errno.
+	 */
+	int (*commit)(void *context, const struct stream_event *const *events, size_t count);
+};
+
+/* Where snapshots and history come from.  Rows are borrowed until the next call. */
+struct snapshot_port {
+	void *context;
+	/* @upto: the story seq that is in the rows for sure.  False: not now. */
+	bool (*begin)(void *context, uint64_t *upto);
+	/* The row at *@cursor, which starts at 0 and is moved on; false: there are no more. */
+	bool (*row)(void *context, uint64_t *cursor, struct stream_event *out);
+	/* The next story event that @get asks for, likewise; count_max is counted by the caller. */
+	bool (*history)(void *context, const struct stream_event *get, uint64_t *cursor,
+			struct stream_event *out);
+	/* Oldest story seq kept; 0: none. */
+	uint64_t (*oldest)(void *context);
+};

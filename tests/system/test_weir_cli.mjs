@@ -1,0 +1,639 @@
+// Goal: every command of `weir` keeps its contract: what it prints, its exit codes, and that no answer of a
+// registry, right or wrong, makes it lie, hang or show a secret.
+// Method: the real binary against tests/lib/fake_registry.c, which does nothing by itself: the test decides what
+// is published, lost, garbled or cut off, and waits for what it caused.  Nothing sleeps.
+// Run: node --test tests/system/test_weir_cli.mjs
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { FakeRegistry } from '../lib/fake_registry.mjs';
+
+const A = 'alice@example.com';
+const B = 'bob@example.com';
+const G1 = 4242;
+const key = 'live_secret_0815';
+const DONE = 0;
+const USAGE = 1;
+const AWAY = 2;
+const LATE = 3;
+const GAP = 4;
+
+function check(name, body) {
+  test(name, { timeout: 60000 }, async () => {
+    const fake = await FakeRegistry.open();
+
+    try {
+      await body(fake);
+    } finally {
+      await fake.close();
+    }
+  });
+}
+
+const stream = (id, user, fields) => ({
+  type: 'snapshot.stream',
+  stream_id: id,
+  user_id: user,
+  epoch: 3,
+  kind: 'unmanaged',
+  package: 'com.example.live',
+  phase: 'live',
+  created_ms: Date.now() - 130000,
+  activity_ms: Date.now() - 5000,
+  start_delivered: true,
+  ...fields,
+});
+
+/* A registry with two users, a live stream, and one that is over but owes everything. */
+const rows = [
+  { type: 'gateway.changed', gateway: G1, name: 'gateway-1', state: 'up' },
+  { type: 'gateway.changed', gateway: 77, name: 'gateway-2', state: 'lost', reason: 'no beat for 5000 ms' },
+  { type: 'session.opened', user_id: A },
+  { type: 'session.ready', user_id: A },
+  { type: 'link.changed', user_id: A, link: 12, gateway: G1, state: 'up' },
+  { type: 'glasses.changed', user_id: A, model: 'Mentra Live', connected: true, wifi: 'on' },
+  {
+    type: 'app.changed',
+    user_id: A,
+    package: 'com.example.live',
+    state: 'running',
+    app_type: 'standard',
+    link: 3,
+    gateway: G1,
+  },
+  { type: 'app.subscribed', user_id: A, package: 'com.example.live', types: ['button_press', 'vad'] },
+  { type: 'session.ending', user_id: B },
+  { type: 'link.changed', user_id: B, state: 'down', code: 1006 },
+  stream('s-one', A, { video: '{"width":1280}', rtmp_url: `rtmp://host/app/${key}` }),
+  stream('s-two', B, {
+    phase: 'closed',
+    epoch: 9,
+    missed: 3,
+    end_cause: 'phone_lost',
+    hop: 'phone link',
+    stop_owed: true,
+    told_owed: true,
+    stop_app_id: 'com.example.live',
+  }),
+];
+
+const opened = (id, user = A) => ({
+  type: 'stream.opened',
+  stream_id: id,
+  user_id: user,
+  epoch: 1,
+  kind: 'unmanaged',
+  package: 'com.example.live',
+  rtmp_url: `rtmp://host/app/${key}`,
+  sent_ms: Date.now(),
+});
+const closed = (id, fields) => ({
+  type: 'stream.closed',
+  stream_id: id,
+  user_id: A,
+  epoch: 1,
+  end_cause: 'app_stop',
+  hop: 'app',
+  sent_ms: Date.now(),
+  ...fields,
+});
+
+const seqs = (cli) => cli.objects.map((o) => (o.type.startsWith('tap.') ? o.type : o.seq));
+
+check('ls: an empty system', async (fake) => {
+  assert.deepEqual(await fake.weir(['ls']), { code: DONE, stdout: 'no streams\n', stderr: '', objects: [] });
+  assert.equal((await fake.weir(['ls', '-o', 'json'])).stdout, '[]\n');
+  assert.equal((await fake.weir(['ls', '-ojsonl'])).stdout, '');
+  assert.equal((await fake.weir(['gateways'])).stdout, 'no gateways\n');
+  assert.equal((await fake.weir(['gateways', '--output=json'])).stdout, '[]\n');
+});
+
+check('ls: table, JSON, filters, closed ones only on request', async (fake) => {
+  await fake.does('rows', { events: rows });
+  const table = await fake.weir(['ls', '--all']);
+
+  assert.equal(table.code, DONE);
+  const lines = table.stdout.split('\n');
+
+  assert.match(lines[0], /^STREAM +USER +KIND +PHASE +APP +EPOCH +AGE +SEEN +LINK +MISSED +NOTE$/);
+  assert.match(lines[1], /^s-one +alice@\S+ +unmanaged +live +\S+live +3 +2m +\ds +up$/);
+  assert.match(lines[2], /^s-two +bob@\S+ +unmanaged +closed +\S+live +9 +2m +\ds +down +3 +phone_los/);
+  assert.ok(lines.every((line) => [...line].length <= 100));
+  assert.doesNotMatch(table.stdout, /\x1b/);
+
+  const one = await fake.weir(['ls', '-o', 'json']);
+  const records = JSON.parse(one.stdout);
+
+  assert.equal(records.length, 1);
+  assert.deepEqual(records[0], {
+    stream_id: 's-one',
+    user_id: A,
+    kind: 'unmanaged',
+    phase: 'live',
+    app: 'com.example.live',
+    epoch: 3,
+    viewers: 1,
+    created_ms: rows[10].created_ms,
+    activity_ms: rows[10].activity_ms,
+    missed: 0,
+    link_state: 'up',
+    gateway: 'gateway-1',
+    start_delivered: true,
+    stop_owed: false,
+    told_owed: false,
+    end_cause: 'none',
+    hop: 'none',
+  });
+  const ids = async (...args) =>
+    JSON.parse((await fake.weir(['ls', '-o', 'json', ...args])).stdout).map((r) => r.stream_id);
+
+  assert.deepEqual(await ids('--all'), ['s-one', 's-two']);
+  assert.deepEqual(await ids('--all', '--user', B), ['s-two']);
+  assert.deepEqual(await ids('--phase', 'closed'), ['s-two']);
+  assert.deepEqual(await ids('--kind', 'managed'), []);
+  assert.deepEqual(await ids('--app', 'com.example.live'), ['s-one']);
+  assert.deepEqual(await ids('--app', 'com.example'), []);
+});
+
+check('ls: many rows in many frames, oldest first; nothing from the wire moves the cursor', async (fake) => {
+  const many = Array.from({ length: 500 }, (_, i) =>
+    stream(`s-${i}`, `user-${i}@example.com`, { created_ms: 1000 + ((i * 7919) % 500) }),
+  );
+
+  many.push(stream('s-bad', 'evil\x1b[2J\u202e\u009b@example.com', { created_ms: 1, package: 'a\n\tb"\\' }));
+  await fake.does('rows', { events: many });
+  const { code, stdout } = await fake.weir(['ls', '-o', 'json']);
+  const records = JSON.parse(stdout);
+
+  assert.equal(code, DONE);
+  assert.equal(records.length, 501);
+  assert.ok(records.every((r, i) => i === 0 || r.created_ms >= records[i - 1].created_ms));
+  assert.equal(records[0].user_id, 'evil\x1b[2J\u202e\u009b@example.com');
+  assert.equal(records[0].app, 'a\n\tb"\\');
+  const table = await fake.weir(['ls']);
+
+  assert.equal(table.stdout.split('\n').length, 503);
+  assert.doesNotMatch(table.stdout, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]/);
+});
+
+check('ls and show: no secret, whatever the registry sends', async (fake) => {
+  await fake.does('rows', { events: rows });
+  for (const args of [['ls', '--all'], ['show', 's-one'], ['show', A]])
+    for (const format of ['text', 'json', 'jsonl'])
+      assert.doesNotMatch((await fake.weir([...args, '-o', format])).stdout, /secret/);
+});
+
+check('show: a stream, a user, neither', async (fake) => {
+  await fake.does('rows', { events: rows });
+  const text = (await fake.weir(['show', 's-two'])).stdout;
+
+  assert.match(text, /^stream s-two\n {2}user +bob@example.com\n/);
+  assert.match(text, /\n {2}ended by +phone_lost, at: phone link\n/);
+  assert.match(text, /\n {2}still owed +a stop to the device, in the name of com.example.live\n/);
+  assert.match(text, /\n {2}still owed +word of the end to the app\n/);
+  assert.match(text, /\nuser bob@example.com\n {2}session +ending\n {2}phone link +down, closed with 1006\n/);
+
+  const shown = JSON.parse((await fake.weir(['show', A, '-o', 'json'])).stdout);
+
+  assert.deepEqual(shown.user, {
+    user_id: A,
+    session: 'ready',
+    link: { state: 'up', link: 12, gateway: 'gateway-1', code: 0 },
+    glasses: { known: true, model: 'Mentra Live', connected: true, wifi: 'on' },
+    apps: [
+      {
+        package: 'com.example.live',
+        state: 'running',
+        app_type: 'standard',
+        link: 3,
+        gateway: 'gateway-1',
+        reason: '',
+        subscriptions: ['button_press', 'vad'],
+      },
+    ],
+  });
+  assert.deepEqual(
+    shown.streams.map((s) => s.stream_id),
+    ['s-one'],
+  );
+  assert.equal(shown.streams[0].video, '{"width":1280}');
+  const nobody = await fake.weir(['show', 's-three']);
+
+  assert.equal(nobody.code, USAGE);
+  assert.match(nobody.stderr, /no stream or user s-three; `weir ls --all`/);
+  assert.equal(nobody.stdout, '');
+});
+
+check('gateways: counted from the rows', async (fake) => {
+  await fake.does('rows', { events: rows });
+  assert.deepEqual(JSON.parse((await fake.weir(['gateways', '-o', 'json'])).stdout), [
+    { name: 'gateway-1', incarnation: G1, state: 'up', links: 1, apps: 1, reason: '' },
+    { name: 'gateway-2', incarnation: 77, state: 'lost', links: 0, apps: 0, reason: 'no beat for 5000 ms' },
+  ]);
+  const table = (await fake.weir(['gateways'])).stdout;
+
+  assert.match(table, /^NAME +INCARNATION +STATE +LINKS +APPS +NOTE\ngateway-1 +0{12}1092 +up +1 +1\n/);
+});
+
+check('hello, routing id and request are as the protocol wants them', async (fake) => {
+  assert.equal((await fake.weir(['stop', 's-one', '--user', A, '--timeout', '9000'])).code, DONE);
+  const hello = await fake.gets('peer.hello');
+  const stop = await fake.gets('operator.stop');
+
+  assert.equal(hello.number, 0);
+  assert.equal(hello.got.role, 'operator');
+  assert.equal(hello.got.source, 'weir');
+  assert.match(hello.got.name, /^weir-\d+$/);
+  assert.equal(hello.got.protocol, 1);
+  assert.equal(hello.peer, `07${hello.incarnation}`);
+  assert.equal(stop.peer, hello.peer);
+  assert.equal(stop.number, 1);
+  assert.equal(stop.got.request, 1);
+  assert.equal(stop.got.stream_id, 's-one');
+  assert.equal(stop.got.user_id, A);
+  assert.match(stop.got.by, /^operator:./);
+  const left = stop.got.expires_ms - Number(process.hrtime.bigint() / 1000000n);
+
+  assert.ok(left > 0 && left <= 9000, `${left} ms`);
+  assert.equal((await fake.weir(['ls'])).code, DONE);
+  const get = await fake.gets('snapshot.get');
+
+  assert.notEqual(get.peer, hello.peer, 'every start is another incarnation');
+  assert.equal(get.number, 0);
+});
+
+check('stop: done, not found, refused, too late', async (fake) => {
+  const done = await fake.weir(['stop', 's-one']);
+
+  assert.deepEqual([done.code, done.stdout, done.stderr], [DONE, 'stopped s-one\n', '']);
+  assert.deepEqual(JSON.parse((await fake.weir(['stop', 's-one', '-o', 'json'])).stdout), {
+    result: 'ok',
+    stream_id: 's-one',
+    user_id: '',
+    reason: '',
+  });
+  await fake.does('set', { result: 'not_found', reason: '' });
+  const missing = await fake.weir(['stop', '--user', A]);
+
+  assert.equal(missing.code, USAGE);
+  assert.match(missing.stderr, /user alice@example.com has no live stream; `weir ls`/);
+  await fake.does('set', { result: 'failed', reason: 'the disk is full' });
+  const failed = await fake.weir(['stop', 's-one']);
+
+  assert.equal(failed.code, USAGE);
+  assert.match(failed.stderr, /did not stop stream s-one \(failed\): the disk is full/);
+  await fake.does('set', { result: 'expired' });
+  assert.equal((await fake.weir(['stop', 's-one'])).code, LATE);
+  await fake.does('set', { mute: true });
+  const silent = await fake.weir(['stop', 's-one', '--timeout', '100']);
+
+  assert.equal(silent.code, LATE);
+  assert.match(silent.stderr, /no answer from the registry within 100 ms/);
+  assert.match(silent.stderr, /whether it was stopped is not known/);
+});
+
+check('the registry refuses, garbles, miscounts, is cut off', async (fake) => {
+  await fake.does('rows', { events: rows });
+  await fake.does('set', { garble: true });
+  const garbled = await fake.weir(['ls', '-o', 'json']);
+
+  assert.equal(JSON.parse(garbled.stdout).length, 1);
+  assert.match(garbled.stderr, /4 malformed answers were dropped/);
+  await fake.does('set', { garble: false, cut: true });
+  const cut = await fake.weir(['ls', '-o', 'json', '--all']);
+
+  assert.equal(cut.code, DONE, cut.stderr);
+  assert.equal(JSON.parse(cut.stdout).length, 2, 'asked again, and nothing is there twice');
+  await fake.does('set', { miscount: true });
+  const short = await fake.weir(['ls']);
+
+  assert.deepEqual([short.code, short.stdout], [USAGE, '']);
+  assert.match(short.stderr, /rows of the snapshot are missing/);
+  await fake.does('set', { refuse: true, reason: 'protocol 1 is \x1b[1mtoo old' });
+  const refused = await fake.weir(['ls']);
+
+  assert.equal(refused.code, USAGE);
+  assert.match(refused.stderr, /does not serve this client: protocol 1 is \\u001b\[1mtoo old/);
+});
+
+check('nobody there', async (fake) => {
+  const nowhere = join(fake.run, 'nowhere');
+
+  for (const args of [['ls'], ['show', 'x'], ['stop', 'x'], ['gateways'], ['tap'], ['tap', '--history']]) {
+    const { code, stderr } = await fake.weir([...args, '--run', nowhere]);
+
+    assert.equal(code, AWAY, args[0]);
+    assert.match(stderr, /cannot connect: nobody answers at .*nowhere\/registry\.\w+\n.*scripts\/supervise/);
+  }
+  /* Somebody listens, but it is no ZeroMQ peer that ever says a word. */
+  mkdirSync(nowhere);
+  const sockets = [];
+
+  for (const name of ['registry.snapshot', 'registry.outbox']) {
+    const server = createServer((socket) => socket.on('error', () => {}));
+
+    await new Promise((resolve) => server.listen(join(nowhere, name), resolve));
+    sockets.push(server);
+  }
+  for (const command of ['ls', 'tap'])
+    assert.equal((await fake.weir([command, '--run', nowhere, '--timeout', '100'])).code, AWAY, command);
+  await Promise.all(sockets.map((server) => new Promise((resolve) => server.close(resolve))));
+});
+
+check('wrong usage says what would be right', async (fake) => {
+  const cases = [
+    [[], /^usage: weir COMMAND/],
+    [['lss'], /no command 'lss'; `weir help` lists them/],
+    [['ls', '--phase', 'alive'], /--phase takes one of: requested .* closed/],
+    [['ls', '--users'], /unknown option --users; `weir ls --help`/],
+    [['ls', 'extra'], /usage: weir ls \[OPTION/],
+    [['ls', '--user'], /--user needs a value: USER/],
+    [['ls', '--user', 'x'.repeat(255)], /--user takes 1 to 254 bytes, these are 255/],
+    [['show'], /usage: weir show STREAM\|USER/],
+    [['stop'], /give a STREAM, or --user USER/],
+    [['stop', 'x'.repeat(33)], /a stream id has 1 to 32 bytes/],
+    [['ls', '-o', 'yaml'], /-o takes text, json or jsonl, not 'yaml'/],
+    [['ls', '--timeout', '0'], /--timeout takes a number from 1 to 3600000, not '0'/],
+    [['ls', '--run', 'x'.repeat(81)], /--run takes 1 to 80 bytes/],
+    [['tap', '--type', 'stream.opend'], /no event matches --type 'stream.opend'/],
+    [['tap', '--expect', 'deliver.start'], /no event is called 'deliver.start'/],
+    [['tap', '--expect', 'stream.closed:cause_=x'], /stream.closed has no field 'cause_'/],
+    [['tap', '--expect', 'stream.closed:end_cause=phone_gone'], /end_cause is never 'phone_gone'/],
+    [['tap', '--expect', 'stream.opened:rtmp_url=x'], /rtmp_url cannot be compared: it is a secret/],
+    [['tap', '--ops', '--no-ops'], /exclude each other/],
+    [['tap', '--count', '1', '--expect', 'stream.opened'], /exclude each other/],
+    [['tap', '--ready-fd', '57'], /--ready-fd 57: no such descriptor/],
+    [['help', 'lss'], /no command 'lss'/],
+  ];
+
+  for (const [args, message] of cases) {
+    const { code, stdout, stderr } = await fake.weir(args);
+
+    assert.equal(code, USAGE, args.join(' '));
+    assert.equal(stdout, '', args.join(' '));
+    assert.match(stderr, message);
+  }
+  const long = await fake.weir(['ls'], { env: { WEIR_RUN_DIR: `/${'x'.repeat(200)}` } });
+
+  assert.equal(long.code, USAGE);
+  assert.match(long.stderr, /more than 80 bytes/);
+});
+
+check('help and version', async (fake) => {
+  assert.match((await fake.weir(['--version'])).stdout, /^weir \S+ \(protocol 1\)\n$/);
+  assert.match((await fake.weir(['--help'])).stdout, /tap +show events as they happen/);
+  for (const command of ['tap', 'ls', 'show', 'stop', 'gateways', 'help']) {
+    const { code, stdout } = await fake.weir([command, '--help']);
+
+    assert.equal(code, DONE);
+    assert.match(stdout, new RegExp(`^usage: weir ${command} `));
+    assert.match(stdout, /\nexamples:\n {2}weir/);
+    if (command !== 'help') assert.equal((await fake.weir(['help', command])).stdout, stdout);
+  }
+  assert.match((await fake.weir(['help', 'events'])).stdout, /\nstream.closed\n {4}end_cause/);
+});
+
+check('the launcher says when nothing is built', async (fake) => {
+  const { code, stderr } = await fake.weir(['ls'], { env: { WEIR_BIN_DIR: fake.run } });
+
+  assert.equal(code, 1);
+  assert.match(stderr, /not built: there is no .*\/weir; run: .*meson/);
+});
+
+check('tap: JSON Lines in a pipe, filters, --count', async (fake) => {
+  const all = await fake.tap([]);
+  const some = await fake.tap(['--user', B, '--type', 'stream.*', '--type', 'session.*', '--count', '2']);
+
+  await fake.does('story', { events: [opened('s-1'), opened('s-2', B)] });
+  await fake.does('story', { events: [{ type: 'link.changed', user_id: B, state: 'up' }] });
+  await fake.does('story', { events: [{ type: 'session.ready', user_id: B }, closed('s-1')] });
+  assert.equal(await some.exited(), DONE);
+  assert.deepEqual(seqs(some), [2, 4]);
+  await all.waitFor((e) => e.json?.seq === 5);
+  assert.deepEqual(seqs(all), [1, 2, 3, 4, 5]);
+  const { sent_ms: at, ...first } = all.objects[0];
+
+  assert.ok(at > 0);
+  assert.deepEqual(first, {
+    type: 'stream.opened',
+    source: 'registry',
+    incarnation: 1000,
+    seq: 1,
+    cause: 0,
+    user_id: A,
+    stream_id: 's-1',
+    epoch: 1,
+    stream_seq: 0,
+    kind: 'unmanaged',
+    package: 'com.example.live',
+  });
+  all.child.kill('SIGTERM');
+  assert.equal(await all.exited(), DONE);
+});
+
+check('tap: text for people, on request', async (fake) => {
+  const tap = await fake.tap(['-o', 'text', '--count', '2']);
+  const evil = closed('s-1', { sent_ms: 1764000000123, detail: 'x\x1b[2J\u202e\u009by' });
+
+  await fake.does('story', { events: [evil, opened('s-2')] });
+  assert.equal(await tap.exited(), DONE);
+  const [line] = tap.stdout.split('\n');
+
+  assert.match(line, /^16:00:00\.123 stream\.closed +alice@example\.com +s-1 +registry /);
+  assert.match(line, /epoch=1 end_cause=app_stop hop=app detail=x\\u001b\[2J\\u202e\\u009by$/);
+  assert.doesNotMatch(tap.stdout, /secret|\x1b/);
+});
+
+check('tap: operational events of all daemons, also of one that comes later', async (fake) => {
+  const missed = { type: 'probe.missed', user_id: A, stream_id: 's-1', ack_id: 'a1', missed: 2 };
+
+  await fake.does('outbox', { source: 'lifecycle-scheduler' });
+  writeFileSync(join(fake.run, 'Not-One.outbox'), '');
+  const quiet = await fake.tap([]);
+  const ops = await fake.tap(['--ops']);
+  const named = await fake.tap(['--expect', 'probe.missed:missed=2,sent=false']);
+  const source = await fake.tap(['--ops', '--source', 'gateway-*']);
+
+  await fake.does('ops', { source: 'lifecycle-scheduler', events: [missed] });
+  assert.equal(await named.exited(), DONE, 'naming an operational event is asking for them');
+  await ops.waitFor((e) => e.json?.type === 'probe.missed');
+  /* Found within a second, by looking at the run directory again. */
+  await fake.does('outbox', { source: 'gateway-7' });
+  await fake.waitFor((e) => e.json?.source === 'gateway-7' && e.json.subscribed === 'ops     ', 5000);
+  await fake.waitFor(
+    (e) => e.json?.source === 'gateway-7' && e.json.subscribed === 'ops     ' && e.at > 0,
+    5000,
+  );
+  for (const tap of [ops, source]) {
+    let seq = 0;
+
+    while (!tap.objects.some((o) => o.source === 'gateway-7')) {
+      await fake.does('ops', { source: 'gateway-7', events: [{ type: 'actor.started', version: `v${++seq}` }] });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+  await fake.does('story', { events: [opened('s-1')] });
+  await quiet.waitFor((e) => e.json?.seq === 1);
+  assert.deepEqual(quiet.objects.map((o) => o.type), ['stream.opened']);
+  assert.ok(source.objects.every((o) => o.source === 'gateway-7'));
+});
+
+check('tap: gaps, restarts and rubbish are told in band', async (fake) => {
+  const tap = await fake.tap(['--ops']);
+  const next = (type) => tap.waitFor((e) => e.json?.type === type, 3000, { from: tap.entries.length });
+
+  await fake.does('story', { events: [opened('s-1')] });
+  await tap.waitFor((e) => e.json?.seq === 1);
+  await fake.does('skip', { count: 5 });
+  let record = next('tap.gap');
+
+  await fake.does('story', { events: [opened('s-2'), opened('s-3')] });
+  const { json: gap } = await record;
+
+  assert.ok(Math.abs(gap.sent_ms - Date.now()) < 60000);
+  assert.deepEqual(gap, {
+    type: 'tap.gap',
+    source: 'registry',
+    topic: 'story',
+    incarnation: 1000,
+    seq: 0,
+    cause: 0,
+    user_id: '',
+    stream_id: '',
+    epoch: 0,
+    stream_seq: 0,
+    sent_ms: gap.sent_ms,
+    from_seq: 2,
+    missed: 5,
+  });
+  await fake.does('skip', { count: 1 });
+  record = next('tap.gap');
+  await fake.does('beacon');
+  assert.deepEqual((({ from_seq: f, missed: m }) => [f, m])((await record).json), [9, 1], 'at the tail');
+  await fake.does('restart');
+  await fake.does('skip', { count: 2 });
+  record = next('tap.gap');
+  await fake.does('beacon');
+  await record;
+  const restart = tap.objects.at(-2);
+
+  assert.equal(restart.type, 'tap.restart');
+  assert.deepEqual([restart.incarnation, restart.previous], [2000, 1000]);
+  assert.deepEqual([tap.objects.at(-1).from_seq, tap.objects.at(-1).missed], [10, 2]);
+  for (const raw of [
+    { hex: '00', parts: 1 },
+    { hex: Buffer.from('story   ').toString('hex') + 'ff'.repeat(18), parts: 1 },
+    { hex: Buffer.from('story   ').toString('hex'), parts: 2 },
+    { hex: Buffer.from('welcome x').toString('hex'), parts: 1 },
+  ]) {
+    const dropped = raw.hex === '00' ? null : next('tap.dropped');
+
+    await fake.does('raw', raw);
+    await dropped;
+  }
+  await fake.does('story', { events: [opened('s-4')] });
+  await tap.waitFor((e) => e.json?.stream_id === 's-4');
+  const last = tap.objects.at(-1);
+
+  assert.deepEqual([last.type, last.seq], ['stream.opened', 12], 'rubbish changes nothing');
+});
+
+check('tap --strict ends with 4 at a gap', async (fake) => {
+  const tap = await fake.tap(['--strict']);
+
+  await fake.does('story', { events: [opened('s-1')] });
+  await fake.does('skip', { count: 3 });
+  await fake.does('story', { events: [opened('s-2')] });
+  assert.equal(await tap.exited(), GAP);
+  assert.deepEqual(seqs(tap), [1, 'tap.gap']);
+});
+
+check('tap --expect: in order, with conditions; 3 when it is not seen', async (fake) => {
+  const expect = ['--expect', 'stream.opened', '--expect', 'stream.closed:end_cause=phone_lost,hop=phone link'];
+  const tap = await fake.tap([...expect, '--for', '60']);
+  const late = await fake.tap([...expect, '--for', '0.2']);
+
+  await fake.does('story', { events: [closed('s-0', { end_cause: 'phone_lost', hop: 'phone link' })] });
+  await fake.does('story', { events: [opened('s-1'), closed('s-1')] });
+  assert.equal(await late.exited(), LATE);
+  assert.match(late.stderr, /not seen in time: stream.closed:end_cause=phone_lost,hop=phone link \(number 2 of 2/);
+  await fake.does('story', { events: [closed('s-1', { end_cause: 'phone_lost', hop: 'phone link' }), opened('s-2')] });
+  assert.equal(await tap.exited(), DONE);
+  assert.deepEqual(seqs(tap), [1, 2, 3, 4]);
+  const quick = await fake.tap(['--expect', 'stream.opened', '--timeout', '50']);
+
+  assert.equal(await quick.exited(), LATE, 'without --for the timeout holds');
+  assert.equal(await (await fake.tap(['--for', '0.05'])).exited(), DONE);
+});
+
+check('tap --history: everything once, in order, then live', async (fake) => {
+  await fake.does('set', { page: 3 });
+  await fake.does('story', { events: Array.from({ length: 8 }, (_, i) => opened(`s-${i}`, i % 2 ? A : B)) });
+  const all = await fake.tap(['--history']);
+  const one = await fake.tap(['--history', '--stream', 's-3', '--expect', 'stream.closed']);
+
+  await fake.does('story', { events: [closed('s-3')] });
+  await all.waitFor((e) => e.json?.seq === 9);
+  assert.deepEqual(seqs(all), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  assert.equal(await one.exited(), DONE);
+  assert.deepEqual(seqs(one), [4, 9]);
+  /* What never arrived is in the history, so it is no gap. */
+  await fake.does('story', { events: [opened('s-20'), opened('s-21')], lose: true });
+  await fake.does('beacon');
+  await all.waitFor((e) => e.json?.seq === 11);
+  assert.deepEqual(seqs(all).slice(-2), [10, 11]);
+  await fake.does('story', { events: Array.from({ length: 4 }, () => opened('s-30')), lose: true });
+  await fake.does('forget', { count: 13 });
+  await fake.does('beacon');
+  await all.waitFor((e) => e.json?.type === 'tap.gap');
+  assert.deepEqual(seqs(all).slice(-3), [14, 15, 'tap.gap'].map((s) => s));
+  assert.equal(all.objects.at(-1).missed, 2, 'what the history has forgotten is');
+});
+
+check('tap --history: expectations see the past; a silent registry is no wait for ever', async (fake) => {
+  const silent = await fake.tap(['--history', '--timeout', '100']);
+
+  assert.equal(await silent.exited(), LATE);
+  assert.match(silent.stderr, /silent/);
+  await fake.does('story', { events: [opened('s-1'), closed('s-1')] });
+  const past = await fake.tap(['--history', '--expect', 'stream.opened', '--expect', 'stream.closed']);
+
+  await fake.does('beacon');
+  assert.equal(await past.exited(), DONE);
+});
+
+check('tap: --ready-fd, and a reader that goes away', async (fake) => {
+  const cli = fake.start(['tap', '--ready-fd', '3'], { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
+
+  await new Promise((resolve) => cli.child.stdio[3].once('data', resolve));
+  assert.equal(cli.stderr, '');
+  /* Nothing is published: the closed pipe alone ends it. */
+  cli.child.stdout.destroy();
+  assert.equal(await cli.exited(), DONE);
+  const head = spawn('bash', ['-c', `set -o pipefail; "$0" tap | head -n 1`, 'scripts/weir'], {
+    env: { ...process.env, WEIR_RUN_DIR: fake.run },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = new Promise((resolve) => head.on('close', resolve));
+
+  await new Promise((resolve) => head.stderr.once('data', resolve));
+  await fake.does('story', { events: [opened('s-1'), opened('s-2')] });
+  assert.equal(await ended, DONE);
+});
+
+check('tap: a reader that stands still holds up nobody, and a signal still ends it', async (fake) => {
+  const tap = await fake.tap([], { stdio: ['ignore', 'pipe', 'pipe'] });
+
+  tap.child.stdout.pause();
+  for (let i = 0; i < 2000; i++) await fake.does('story', { events: Array.from({ length: 20 }, () => opened('s-1')) });
+  tap.child.kill('SIGTERM');
+  await new Promise((resolve) => tap.child.on('exit', resolve));
+  assert.equal(tap.child.exitCode, DONE);
+  tap.child.stdout.resume();
+  const lines = tap.stdout.split('\n').slice(0, -1);
+
+  assert.ok(lines.every((line) => JSON.parse(line).type));
+});
