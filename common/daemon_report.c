@@ -29,7 +29,7 @@ static void collect_inbox(struct daemon *self)
 	const struct inbox_stats *stats = &self->inbox.stats;
 	struct metrics *metrics = &self->metrics;
 
-	metrics_set(metrics, "inbox.peers", self->inbox.count);
+	metrics_set(metrics, "inbox.peers", self->inbox.peers.count);
 	metrics_set(metrics, "inbox.received", stats->received);
 	metrics_set(metrics, "inbox.duplicates", stats->duplicates);
 	metrics_set(metrics, "inbox.gaps", stats->gaps);

@@ -13,77 +13,22 @@
 int inbox_init(struct inbox *self, const struct inbox_options *options)
 {
 	*self = (struct inbox){ .options = *options, .retry_ms = NEVER, .forget_ms = NEVER };
-	self->peers = calloc(PEERS_MAX, sizeof *self->peers);
-	return self->peers ? 0 : -ENOMEM;
+	return inbox_peers_init(&self->peers);
 }
 
 void inbox_fini(struct inbox *self)
 {
-	if (!self->peers)
-		return;
-	for (size_t i = 0; i < PEERS_MAX; i++)
-		frame_queue_fini(&self->peers[i].queue);
-	free(self->peers);
-	self->peers = NULL;
-}
-
-static size_t hash(enum role role, uint64_t incarnation)
-{
-	uint64_t mixed = (incarnation ^ (uint64_t)role << 56) * UINT64_C(0x9e3779b97f4a7c15);
-
-	return (size_t)(mixed >> 40) % INBOX_INDEX_SIZE;
+	inbox_peers_fini(&self->peers);
 }
 
 static struct inbox_peer *find(const struct inbox *self, enum role role, uint64_t incarnation)
 {
-	for (size_t at = hash(role, incarnation); self->index[at] != 0;
-	     at = (at + 1) % INBOX_INDEX_SIZE) {
-		struct inbox_peer *peer = &self->peers[self->index[at] - 1];
-
-		if (peer->peer.incarnation == incarnation && peer->peer.role == role)
-			return peer;
-	}
-	return NULL;
-}
-
-static void index_add(struct inbox *self, const struct inbox_peer *peer)
-{
-	size_t at = hash(peer->peer.role, peer->peer.incarnation);
-
-	while (self->index[at] != 0)
-		at = (at + 1) % INBOX_INDEX_SIZE;
-	self->index[at] = (uint16_t)(peer - self->peers + 1);
+	return inbox_peers_find(&self->peers, role, incarnation);
 }
 
 static void list(struct inbox *self, struct inbox_peer *peer)
 {
-	if (peer->listed)
-		return;
-	peer->listed = true;
-	self->listed[self->listed_count++] = (uint16_t)(peer - self->peers);
-}
-
-static void unlist(struct inbox *self, size_t at)
-{
-	self->peers[self->listed[at]].listed = false;
-	self->listed[at] = self->listed[--self->listed_count];
-}
-
-/* Peers are removed rarely, so the index is simply built anew. */
-static void forget(struct inbox *self, struct inbox_peer *peer)
-{
-	for (size_t i = 0; peer->listed && i < self->listed_count; i++)
-		if (&self->peers[self->listed[i]] == peer)
-			unlist(self, i);
-	if (peer->gone)
-		self->gone_count--;
-	frame_queue_fini(&peer->queue);
-	*peer = (struct inbox_peer){ 0 };
-	self->count--;
-	memset(self->index, 0, sizeof self->index);
-	for (size_t i = 0; i < PEERS_MAX; i++)
-		if (self->peers[i].state != INBOX_PEER_FREE)
-			index_add(self, &self->peers[i]);
+	inbox_peers_list(&self->peers, peer);
 }
 
 static void note(struct inbox *self, const char *what, const struct inbox_peer *peer,
@@ -151,24 +96,6 @@ static void refuse(struct inbox *self, const char *reason)
 
 /* hello */
 
-/* A free place, if need be that of the one that has been silent longest among those not there. */
-static struct inbox_peer *take_place(struct inbox *self)
-{
-	struct inbox_peer *oldest = NULL;
-
-	for (size_t i = 0; i < PEERS_MAX; i++) {
-		struct inbox_peer *peer = &self->peers[i];
-
-		if (peer->state == INBOX_PEER_FREE)
-			return peer;
-		if (peer->state != INBOX_PEER_UP && (!oldest || peer->heard_ms < oldest->heard_ms))
-			oldest = peer;
-	}
-	if (oldest)
-		forget(self, oldest);
-	return oldest;
-}
-
 static void mark_gone(struct inbox *self, struct inbox_peer *peer)
 {
 	if (peer->gone || peer->state != INBOX_PEER_UP)
@@ -198,7 +125,7 @@ static void fence_namesake(struct inbox *self, const struct inbox_peer *newcomer
 	if (newcomer->peer.role == ROLE_OPERATOR)
 		return;
 	for (size_t i = 0; i < PEERS_MAX; i++) {
-		struct inbox_peer *peer = &self->peers[i];
+		struct inbox_peer *peer = &self->peers.items[i];
 
 		if (peer == newcomer || peer->state == INBOX_PEER_FREE ||
 		    peer->state == INBOX_PEER_FENCED || peer->peer.role != newcomer->peer.role ||
@@ -249,19 +176,13 @@ static void connect_peer(struct inbox *self, struct inbox_peer *peer)
 
 static struct inbox_peer *add_peer(struct inbox *self, const struct stream_event *event)
 {
-	struct inbox_peer *peer = take_place(self);
+	const struct peer who = { self->from.role, self->from.incarnation };
+	struct inbox_peer *peer = inbox_peers_add(&self->peers, who, INBOX_QUEUE_MAX);
 
 	if (!peer)
 		return NULL;
-	*peer = (struct inbox_peer){ .state = INBOX_PEER_DOWN,
-				     .peer = { self->from.role, self->from.incarnation },
-				     .next = event->peer_hello.first_request };
-	if (peer->next == 0)
-		peer->next = 1;
+	peer->next = event->peer_hello.first_request ? event->peer_hello.first_request : 1;
 	text_put(event->peer_hello.name, peer->name, sizeof peer->name);
-	frame_queue_init(&peer->queue, INBOX_QUEUE_MAX);
-	self->count++;
-	index_add(self, peer);
 	return peer;
 }
 
@@ -281,7 +202,8 @@ static void on_hello(struct inbox *self, const struct stream_event *event, int64
 {
 	struct inbox_peer *peer = find(self, self->from.role, self->from.incarnation);
 	const char *fault = hello_fault(self, event);
-	bool known = peer != NULL;
+	/* A peer that never spoke may not have got our welcome, and has told us nothing yet. */
+	bool known = peer && peer->has_spoken;
 
 	self->stats.hellos++;
 	if (!fault && peer && peer->state == INBOX_PEER_FENCED)
@@ -370,6 +292,7 @@ static struct inbox_peer *speaker(struct inbox *self)
 		refuse(self, "say hello first");
 		return NULL;
 	}
+	peer->has_spoken = true;
 	return peer;
 }
 
@@ -489,7 +412,7 @@ void inbox_send(struct inbox *self, const struct peer *to, const struct stream_e
 	mark_gone(self, peer);
 }
 
-static enum inbox_sent drain(struct inbox *self, struct inbox_peer *peer)
+static enum inbox_sent drain(struct inbox *self, struct inbox_peer *peer, int64_t now_ms)
 {
 	const uint8_t *frame;
 	size_t length;
@@ -502,6 +425,8 @@ static enum inbox_sent drain(struct inbox *self, struct inbox_peer *peer)
 
 		if (sent != INBOX_SENT)
 			return sent;
+		/* Who takes long answers is not silent. */
+		peer->heard_ms = now_ms;
 		frame_queue_pop(&peer->queue);
 	}
 	return INBOX_SENT;
@@ -523,14 +448,14 @@ static void acknowledge(struct inbox *self, struct inbox_peer *peer)
 void inbox_flush(struct inbox *self, int64_t now_ms)
 {
 	self->retry_ms = NEVER;
-	for (size_t i = 0; i < self->listed_count;) {
-		struct inbox_peer *peer = &self->peers[self->listed[i]];
+	for (size_t i = 0; i < self->peers.listed_count;) {
+		struct inbox_peer *peer = &self->peers.items[self->peers.listed[i]];
 		enum inbox_sent sent = INBOX_BUSY;
 
 		if (peer->ack_due)
 			acknowledge(self, peer);
 		if (peer->retry_ms <= now_ms)
-			sent = drain(self, peer);
+			sent = drain(self, peer, now_ms);
 		if (sent == INBOX_BUSY) {
 			if (peer->retry_ms <= now_ms)
 				peer->retry_ms = now_ms + INBOX_RETRY_MS;
@@ -544,7 +469,7 @@ void inbox_flush(struct inbox *self, int64_t now_ms)
 			mark_gone(self, peer);
 		}
 		peer->retry_ms = 0;
-		unlist(self, i);
+		inbox_peers_unlist(&self->peers, i);
 	}
 }
 
@@ -553,13 +478,13 @@ static void forget_silent(struct inbox *self, int64_t now_ms)
 	bool any = false;
 
 	for (size_t i = 0; i < PEERS_MAX; i++) {
-		struct inbox_peer *peer = &self->peers[i];
+		struct inbox_peer *peer = &self->peers.items[i];
 
 		if (peer->state == INBOX_PEER_FREE || !is_transient(self, peer))
 			continue;
 		if (now_ms - peer->heard_ms >= INBOX_FORGET_MS) {
 			go_down(self, peer, INBOX_PEER_DOWN);
-			forget(self, peer);
+			inbox_peers_forget(&self->peers, peer);
 		} else {
 			any = true;
 		}
@@ -570,13 +495,13 @@ static void forget_silent(struct inbox *self, int64_t now_ms)
 void inbox_tick(struct inbox *self, int64_t now_ms)
 {
 	for (size_t i = 0; self->gone_count > 0 && i < PEERS_MAX; i++) {
-		struct inbox_peer *peer = &self->peers[i];
+		struct inbox_peer *peer = &self->peers.items[i];
 
 		if (peer->state == INBOX_PEER_FREE || !peer->gone)
 			continue;
 		go_down(self, peer, INBOX_PEER_DOWN);
 		if (is_transient(self, peer))
-			forget(self, peer);
+			inbox_peers_forget(&self->peers, peer);
 	}
 	if (self->forget_ms <= now_ms)
 		forget_silent(self, now_ms);
@@ -601,7 +526,7 @@ size_t inbox_waiting(const struct inbox *self, const struct peer *to)
 bool inbox_is_up(const struct inbox *self, enum role role)
 {
 	for (size_t i = 0; i < PEERS_MAX; i++)
-		if (self->peers[i].state == INBOX_PEER_UP && self->peers[i].peer.role == role)
+		if (self->peers.items[i].state == INBOX_PEER_UP && self->peers.items[i].peer.role == role)
 			return true;
 	return false;
 }

@@ -10,15 +10,13 @@
 #pragma once
 
 #include "common/actor.h"
-#include "common/frame_queue.h"
+#include "common/inbox_peers.h"
 #include "common/intake.h"
 #include "common/route.h"
 
-#define PEERS_MAX 1024
 #define INBOX_QUEUE_MAX (1024 * 1024) /* bytes that wait for one peer; more: it is down */
 #define INBOX_RETRY_MS 10 /* a peer that takes nothing more is tried again after */
 #define INBOX_FORGET_MS 30000 /* silence of an operator */
-#define INBOX_INDEX_SIZE (2 * PEERS_MAX)
 
 enum inbox_sent {
 	INBOX_SENT,
@@ -51,27 +49,6 @@ struct inbox_options {
 	struct inbox_port port;
 };
 
-enum inbox_peer_state {
-	INBOX_PEER_FREE,
-	INBOX_PEER_UP,
-	INBOX_PEER_DOWN, /* known, but not there */
-	INBOX_PEER_FENCED, /* another incarnation has taken its name */
-};
-
-struct inbox_peer {
-	enum inbox_peer_state state;
-	struct peer peer;
-	uint32_t connection;
-	uint8_t route[ROUTE_LENGTH_MAX];
-	uint8_t route_length;
-	char name[NAME_MAX_BYTES + 1];
-	uint64_t next; /* number of the request expected next */
-	int64_t heard_ms;
-	int64_t retry_ms; /* busy until */
-	bool ack_due, listed, gone;
-	struct frame_queue queue;
-};
-
 struct inbox_stats {
 	uint64_t received; /* messages handed to the core */
 	uint64_t duplicates, gaps; /* numbered, out of turn */
@@ -84,11 +61,8 @@ struct inbox_stats {
 
 struct inbox {
 	struct inbox_options options;
-	struct inbox_peer *peers; /* PEERS_MAX */
-	uint16_t index[INBOX_INDEX_SIZE]; /* peer + 1, by hash; 0: none */
-	uint16_t listed[PEERS_MAX]; /* peers with something to flush */
-	size_t count, listed_count, gone_count;
-	size_t cursor; /* of the flush */
+	struct inbox_peers peers;
+	size_t gone_count;
 	int64_t retry_ms, forget_ms;
 	struct route from; /* of the frame being walked */
 	uint8_t from_bytes[ROUTE_LENGTH_MAX];

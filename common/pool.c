@@ -180,12 +180,12 @@ void pool_settle(struct pool *pool)
 	pool->dropped_count = 0;
 }
 
-/* Blocks are powers of two, so texts take less than twice their length; and every size may need
- * one page of its own.
+/* A text of one byte takes a whole block, the worst there is; and every size may need one page of
+ * its own.
  */
 bool pool_has_room(const struct pool *pool, size_t bytes)
 {
 	uint64_t pages = pool->spare_count + (pool->page_count - pool->page_next);
 
-	return pages >= POOL_SIZES + 2 * (uint64_t)bytes / POOL_PAGE_SIZE + 1;
+	return pages >= POOL_SIZES + POOL_BLOCK_MIN * (uint64_t)bytes / POOL_PAGE_SIZE + 1;
 }

@@ -80,6 +80,8 @@ static void ring_put(struct store *store, struct text text)
 	uint64_t left = store->byte_size - at;
 	uint64_t first = text.length < left ? text.length : left;
 
+	if (text.length == 0)
+		return; /* its bytes may be NULL */
 	memcpy(store->bytes + at, text.bytes, first);
 	memcpy(store->bytes, text.bytes + first, text.length - first);
 	store->head += text.length;

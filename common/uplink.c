@@ -146,12 +146,20 @@ static void announce(struct uplink *self)
 		note(self, "uplink.full", "announcements took the room of requests");
 }
 
+/* The server has seen all before @next, and repeats are due from there. */
+static void resume(struct uplink *self, uint64_t next, int64_t now_ms)
+{
+	if (next > self->first_number && next <= self->first_number + self->ring.count)
+		pop(self, next - self->first_number);
+	request_ring_rewind(&self->ring);
+	guard_reset(self, now_ms);
+}
+
 static void on_welcome(struct uplink *self, const struct stream_event *event, int64_t now_ms)
 {
-	const bool known = event->peer_welcome.known;
 	const uint64_t next = event->peer_welcome.next_request;
-	bool same = self->state == UPLINK_WELCOMED &&
-		    self->server_incarnation == self->intake.head.incarnation && known;
+	bool same_life = self->server_incarnation == self->intake.head.incarnation;
+	bool known = event->peer_welcome.known && same_life;
 
 	if (self->state == UPLINK_DOWN)
 		return;
@@ -161,23 +169,20 @@ static void on_welcome(struct uplink *self, const struct stream_event *event, in
 		note(self, "uplink.wrong_server", "the process there has another role");
 		return;
 	}
-	if (!same)
-		leave(self, UPLINK_GREETING);
 	self->stats.welcomes++;
+	if (self->state == UPLINK_WELCOMED && same_life) {
+		/* The answer to a hello that was repeated. */
+		resume(self, next, now_ms);
+		return;
+	}
+	leave(self, UPLINK_GREETING);
 	self->state = UPLINK_WELCOMED;
 	self->hello_ms = NEVER;
 	self->server_incarnation = self->intake.head.incarnation;
 	text_put(event->peer_welcome.name, self->server_name, sizeof self->server_name);
-
-	if (known && next >= self->first_number &&
-	    next <= self->first_number + self->ring.count)
-		pop(self, next - self->first_number);
-	else if (next > 0)
+	if (!known && next > 0)
 		renumber(self, next);
-	request_ring_rewind(&self->ring);
-	guard_reset(self, now_ms);
-	if (same)
-		return;
+	resume(self, next, now_ms);
 	if (known)
 		feed(self, INPUT_PEER_UP, NULL, true);
 	else

@@ -7,7 +7,7 @@
  * handles each of those not acknowledged at least once, in order.  What is merely sent may be lost.
  *
  * Numbers are places: the n-th kept request has the number of the first one + n.  When the server
- * does not know us (it was started anew, or we were), the core is told first; what it requests in
+ * does not know us, or is another life than the one we know, the core is told first; what it requests in
  * answer (its announcements) goes in front of what was kept.
  */
 #pragma once

@@ -9,7 +9,8 @@
  *         WHEN   ISO time of a member that holds Unix ms; never read; @arg is 0
  *         NOW    ISO time of the moment of encoding; no member, never read; @arg is 0
  *         FIXED  always the JSON text @arg; no member, never read
- *         OPEN CLOSE     the rows between them are members of the object @json; @arg is 0
+ *         OPEN CLOSE     the rows between them are members of the object @json, which holds no
+ *                further OPEN; @arg is 0
  *   name  of the member in struct edge_message and of the bit in @present and @oversized
  *   json  key
  *   flags EDGE_OPT       written only if it says something or its @present bit is set
@@ -30,7 +31,7 @@
 #define EDGE_API_KEY_MAX 256
 #define EDGE_STATUS_MAX 64 /* a status word of a device; longer is as good as unknown */
 #define EDGE_QUALITY_MAX 16
-#define EDGE_RESTREAM_MAX (10 * (URL_MAX + 128)) /* 10 outputs: URL, name, punctuation */
+#define EDGE_RESTREAM_MAX (10 * (URL_MAX + 128)) /* 10 of {"url":…,"name":…} */
 
 /* clang-format off */
 /* Glasses to us */
@@ -82,7 +83,7 @@
 	F(S, OBJECT, video, "video", OPTION_MAX, EDGE_OPT | EDGE_EMPTY, "for the glasses, verbatim") \
 	F(S, OBJECT, audio, "audio", OPTION_MAX, EDGE_OPT | EDGE_EMPTY, "for the glasses, verbatim") \
 	F(S, OBJECT, stream, "stream", OPTION_MAX, EDGE_OPT | EDGE_EMPTY, "for the glasses, verbatim") \
-	F(S, ARRAY, restream, "restreamDestinations", EDGE_RESTREAM_MAX, EDGE_OPT | EDGE_SECRET, "of {url, name?}")
+	F(S, ARRAY, restream, "restreamDestinations", EDGE_RESTREAM_MAX, EDGE_OPT | EDGE_SECRET, "")
 #define EDGE_MANAGED_STREAM_STOP_FIELDS(F, S) \
 	F(S, STR, package, "packageName", PACKAGE_MAX, EDGE_OPT, "the app; the socket decides")
 #define EDGE_STREAM_STATUS_CHECK_FIELDS(F, S) \

@@ -17,7 +17,8 @@ static void put(struct list_writer *list, const void *bytes, size_t length)
 		list->full = true;
 		return;
 	}
-	memcpy(list->bytes + list->length, bytes, length);
+	if (length > 0) /* an empty text may have no bytes at all */
+		memcpy(list->bytes + list->length, bytes, length);
 	list->length += length;
 }
 
@@ -106,7 +107,7 @@ bool list_read(struct text list, struct wire *wire, uint32_t *count)
 {
 	const uint8_t *bytes = (const uint8_t *)list.bytes;
 
-	*wire = (struct wire){ bytes, bytes + list.length };
+	*wire = (struct wire){ bytes, list.length > 0 ? bytes + list.length : bytes };
 	*count = 0;
 	return list.length == 0 || wire_array(wire, count);
 }

@@ -57,10 +57,12 @@ bool stream_event_may(enum stream_event_type type, enum role from, enum role to)
 {
 	const struct schema *schema = stream_event_schema(type);
 
-	if (!schema || !(schema->from & 1u << from))
+	if (!schema || from >= ROLE_COUNT || to >= ROLE_COUNT || !(schema->from & 1u << from))
 		return false;
-	/* What is published may also be sent as a row of a snapshot or of the history. */
-	return schema->to == TO_ALL || (schema->to & 1u << to);
+	if (schema->to != TO_ALL)
+		return schema->to & 1u << to;
+	/* The story may also be sent as a row of a snapshot or of the history. */
+	return to == ROLE_NONE || from == ROLE_REGISTRY;
 }
 
 size_t stream_event_wire_max(enum stream_event_type type)
@@ -72,6 +74,8 @@ size_t stream_event_wire_max(enum stream_event_type type)
 	case EVENT_EDGE_RELAY:
 	case EVENT_REGISTRY_RELAY:
 		return STREAM_EVENT_RELAY_WIRE_MAX;
+	case EVENT_ACTOR_METRICS: /* its one field alone may take STREAM_EVENT_WIRE_MAX */
+		return STREAM_EVENT_WIRE_MAX + 1024;
 	default:
 		return STREAM_EVENT_WIRE_MAX;
 	}
@@ -165,8 +169,7 @@ static bool read_field(struct wire *wire, const struct field *field, void *value
 	switch (field->kind) {
 	case FIELD_STR:
 	case FIELD_JSON:
-		return wire_text(wire, text) && text->length <= field->limit &&
-		       !memchr(text->bytes, 0, text->length);
+		return wire_text(wire, text) && text->length <= field->limit;
 	case FIELD_LIST:
 		return wire_list(wire, text) && text->length <= field->limit;
 	case FIELD_ENUM:
@@ -206,8 +209,7 @@ int stream_event_read(struct wire *wire, struct stream_event *out)
 
 	const struct schema *schema = stream_event_schema(type);
 	if (!schema)
-		return skip_fields(wire, count) ? STREAM_EVENT_E_UNKNOWN :
-						  STREAM_EVENT_E_MALFORMED;
+		return skip_fields(wire, count) ? STREAM_EVENT_E_UNKNOWN : STREAM_EVENT_E_MALFORMED;
 	event.type = (enum stream_event_type)type;
 	for (size_t i = 0; i < schema->field_count; i++) {
 		const struct field *field = &schema->fields[i];

@@ -5,9 +5,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "proto/escape.h"
 #include "proto/list.h"
 #include "proto/stream_event_table.h"
 
+/* What a redacted URL may still show, in bytes; more is taken for a secret. */
+#define SCHEME_SHOWN_MAX 8
+#define HOST_SHOWN_MAX 128
+#define APP_SHOWN_MAX 32
+#define REDACTED_SIZE (SCHEME_SHOWN_MAX + HOST_SHOWN_MAX + APP_SHOWN_MAX + 32)
 #define REDACTED "\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2"
 
 struct printer {
@@ -17,9 +23,11 @@ struct printer {
 
 static void put(struct printer *to, const char *bytes, size_t length)
 {
-	for (size_t i = 0; i < length; i++, to->used++)
-		if (to->used + 1 < to->size)
-			to->text[to->used] = bytes[i];
+	size_t room = to->used + 1 < to->size ? to->size - 1 - to->used : 0;
+
+	if (length > 0 && room > 0)
+		memcpy(to->text + to->used, bytes, length < room ? length : room);
+	to->used += length;
 }
 
 static void put_string(struct printer *to, const char *string)
@@ -42,59 +50,72 @@ static void put_format(struct printer *to, const char *format, ...)
 	put(to, buffer, (size_t)length);
 }
 
-/* Control bytes, quotes and the bidirectional overrides (U+202A-202E, U+2066-2069) are escaped:
- * text from a peer must not move the cursor of whoever reads it.
- */
-static size_t bidi_length(const char *bytes, size_t left)
+static bool is_plain(char byte)
 {
-	const unsigned char *at = (const unsigned char *)bytes;
-
-	if (left >= 3 && at[0] == 0xe2 &&
-	    ((at[1] == 0x80 && at[2] >= 0xaa && at[2] <= 0xae) ||
-	     (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9)))
-		return 3;
-	return 0;
+	return byte >= ' ' && byte < 0x7f && byte != '"' && byte != '\\';
 }
 
+/* Text from a peer must not move the cursor of whoever reads it. */
 static void put_escaped(struct printer *to, struct text text)
 {
-	for (uint32_t i = 0; i < text.length; i++) {
-		unsigned char byte = (unsigned char)text.bytes[i];
-		size_t bidi = bidi_length(text.bytes + i, text.length - i);
+	while (text.length > 0) {
+		uint32_t plain = 0;
+		char out[ESCAPE_SIZE];
 
-		if (bidi) {
-			unsigned low = (unsigned char)text.bytes[i + 2] & 0x3f;
-			unsigned high = (unsigned char)text.bytes[i + 1] & 0x3f;
-
-			put_format(to, "\\u%04x", 0x2000u | high << 6 | low);
-			i += (uint32_t)bidi - 1;
-		} else if (byte == '"' || byte == '\\') {
-			put_format(to, "\\%c", byte);
-		} else if (byte < 0x20 || byte == 0x7f) {
-			put_format(to, "\\u%04x", byte);
+		while (plain < text.length && is_plain(text.bytes[plain]))
+			plain++;
+		if (plain > 0) {
+			put(to, text.bytes, plain);
 		} else {
-			put(to, (const char *)&byte, 1);
+			size_t length;
+
+			plain = (uint32_t)escape_next(text, out, &length);
+			put(to, out, length);
 		}
+		text.bytes += plain;
+		text.length -= plain;
 	}
+}
+
+static uint32_t run(struct text url, uint32_t from, const char *extra)
+{
+	uint32_t at = from;
+
+	while (at < url.length && ((url.bytes[at] >= 'a' && url.bytes[at] <= 'z') ||
+				   (url.bytes[at] >= 'A' && url.bytes[at] <= 'Z') ||
+				   (url.bytes[at] >= '0' && url.bytes[at] <= '9') ||
+				   (url.bytes[at] && strchr(extra, url.bytes[at]))))
+		at++;
+	return at - from;
+}
+
+/* How many bytes of a publish URL are no secret: "scheme://host:port/app/", or "scheme:" if what
+ * follows is anything else, or nothing.  An app name beyond APP_SHOWN_MAX is a key out of place.
+ */
+static uint32_t open_part(struct text url)
+{
+	uint32_t scheme = run(url, 0, ""), host, app;
+
+	if (scheme == 0 || scheme > SCHEME_SHOWN_MAX || url.length < scheme + 3 ||
+	    memcmp(url.bytes + scheme, "://", 3) != 0)
+		return 0;
+	host = scheme + 3 + run(url, scheme + 3, ".-_:[]");
+	if (host == scheme + 3 || host - scheme > HOST_SHOWN_MAX || host == url.length ||
+	    url.bytes[host] != '/')
+		return scheme + 1;
+	app = run(url, host + 1, ".-_");
+	if (app == 0 || app > APP_SHOWN_MAX || host + 1 + app == url.length ||
+	    url.bytes[host + 1 + app] != '/')
+		return scheme + 1;
+	return host + 1 + app + 1;
 }
 
 const char *stream_event_redact(struct text url, char *text, size_t size)
 {
 	struct printer to = { text, size, 0 };
-	unsigned slashes = 0;
-	uint32_t keep = 0;
 
 	assert(size > 0);
-	/* scheme://host/app/ has four slashes; whatever follows is the key. */
-	while (keep < url.length && slashes < 4 && url.bytes[keep] != '?' && url.bytes[keep] != '@')
-		slashes += url.bytes[keep++] == '/';
-	/* Credentials in front of the host, or no app at all: show the scheme only. */
-	if (slashes < 4) {
-		const char *colon = url.length > 0 ? memchr(url.bytes, ':', url.length) : NULL;
-
-		keep = colon ? (uint32_t)(colon - url.bytes) + 1 : 0;
-	}
-	put_escaped(&to, (struct text){ url.bytes, keep });
+	put(&to, url.bytes, url.length > 0 ? open_part(url) : 0);
 	if (url.length > 0)
 		put_string(&to, REDACTED);
 	text[to.used < size ? to.used : size - 1] = '\0';
@@ -134,7 +155,9 @@ static void put_member(struct printer *to, struct wire *wire)
 	const struct wire saved = *wire;
 	struct text text;
 	uint64_t number;
+	int64_t integer;
 	uint32_t count;
+	bool flag;
 
 	if (wire_text(wire, &text)) {
 		put_string(to, "\"");
@@ -153,8 +176,12 @@ static void put_member(struct printer *to, struct wire *wire)
 		return;
 	}
 	*wire = saved;
-	put_string(to, "null");
-	(void)wire_skip(wire); /* checked when the event was read */
+	if (wire_i64(wire, &integer)) {
+		put_format(to, "%" PRId64, integer);
+		return;
+	}
+	*wire = saved;
+	put_string(to, wire_bool(wire, &flag) && flag ? "true" : "false");
 }
 
 static void put_list(struct printer *to, struct wire *wire, uint32_t count)
@@ -170,7 +197,7 @@ static void put_list(struct printer *to, struct wire *wire, uint32_t count)
 static void put_value(struct printer *to, const struct field *field, const void *value,
 		      const char *quote)
 {
-	char buffer[URL_MAX];
+	char buffer[REDACTED_SIZE];
 	struct wire wire;
 	uint32_t count;
 
@@ -225,9 +252,9 @@ const char *stream_event_line(const struct stream_event *event, char *text, size
 /* Fields that scripts rely on are always there, empty or not. */
 static bool always_in_json(const char *name)
 {
-	static const char *const names[] = { "seq",	  "source", "user_id", "stream_id",
-					     "epoch",	  "cause",  "sent_ms", "incarnation",
-					     "stream_seq" };
+	static const char *const names[] = { "seq",	  "source",	 "user_id",
+					     "stream_id", "epoch",	 "cause",
+					     "sent_ms",	  "incarnation", "stream_seq" };
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (strcmp(names[i], name) == 0)

@@ -51,7 +51,7 @@ bool wire_text(struct wire *wire, struct text *out)
 	else if (*tag < 0xd9 || *tag > 0xdb ||
 		 !big_endian(wire, (size_t)1 << (*tag - 0xd9), &length))
 		return false;
-	if (!take(wire, (size_t)length, &bytes))
+	if (!take(wire, (size_t)length, &bytes) || memchr(bytes, 0, (size_t)length))
 		return false;
 	*out = (struct text){ (const char *)bytes, (uint32_t)length };
 	return true;

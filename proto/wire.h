@@ -21,7 +21,7 @@ struct wire {
 };
 
 bool wire_array(struct wire *wire, uint32_t *count);
-bool wire_text(struct wire *wire, struct text *out); /* borrowed from the frame */
+bool wire_text(struct wire *wire, struct text *out); /* without NUL; borrowed from the frame */
 bool wire_u64(struct wire *wire, uint64_t *out);
 bool wire_i64(struct wire *wire, int64_t *out);
 bool wire_bool(struct wire *wire, bool *out);

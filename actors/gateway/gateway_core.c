@@ -144,6 +144,10 @@ struct gateway *gateway_init(void *memory, const struct gateway_options *options
 void gateway_set_directory(struct gateway *self, const struct gateway_directory *directory)
 {
 	self->directory = directory;
+	self->dashboard = (struct text){ 0 };
+	for (size_t i = 0; i < directory->count && self->dashboard.length == 0; i++)
+		if (directory->apps[i].type == APP_TYPE_DASHBOARD)
+			self->dashboard = directory->apps[i].package;
 }
 
 /* ---- slices of work over all links ---- */
@@ -197,7 +201,13 @@ static void drain(struct gateway *self, int64_t now_ms, struct effects *fx)
 
 static void drain_begin(struct gateway *self, bool shut, int64_t now_ms, struct effects *fx)
 {
-	self->shut = self->shut || shut;
+	if (shut && !self->shut) {
+		/* One fact for all links, and the last one; the beats stop as well. */
+		(void)gateway_tell(self, NULL, EVENT_EDGE_LEAVING, fx);
+		self->shut = true;
+		self->announcing = false;
+		self->beat_ms = INT64_MAX;
+	}
 	self->draining = true;
 	self->drain_next = 0;
 	drain(self, now_ms, fx);
@@ -245,7 +255,7 @@ static void on_tick(struct gateway *self, int64_t now_ms, struct effects *fx)
 /* A registry that does not know us any more is told of every link; it gives out new numbers. */
 static void on_registry_up(struct gateway *self, const struct input *input, struct effects *fx)
 {
-	if (input->known)
+	if (input->known || self->shut)
 		return;
 	self->round++;
 	self->announce_next = 0;
@@ -360,7 +370,8 @@ static void on_closed(struct gateway *self, const struct gateway_edge *edge, str
 		return;
 	if (link->kind == LINK_GLASSES || link->kind == LINK_APP)
 		gateway_link_leave(self, link, edge->code, fx);
-	gateway_link_free(self, link);
+	if (edge->type == GATEWAY_CLOSED)
+		gateway_link_free(self, link);
 }
 
 void gateway_edge(struct gateway *self, const struct gateway_edge *edge, int64_t now_ms,
@@ -375,11 +386,13 @@ void gateway_edge(struct gateway *self, const struct gateway_edge *edge, int64_t
 		gateway_app_open(self, edge, now_ms);
 		return;
 	case GATEWAY_MESSAGE:
-		on_message(self, edge, now_ms, fx);
+		if (!self->shut)
+			on_message(self, edge, now_ms, fx);
 		return;
 	case GATEWAY_NOT_JSON:
 		on_not_json(self, edge, fx);
 		return;
+	case GATEWAY_LOST:
 	case GATEWAY_CLOSED:
 		on_closed(self, edge, fx);
 		return;

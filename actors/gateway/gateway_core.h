@@ -46,7 +46,8 @@ enum gateway_edge_type {
 	GATEWAY_APP_OPENED, /* link */
 	GATEWAY_MESSAGE, /* link, message; of an init also key_ok, and user if a token named it */
 	GATEWAY_NOT_JSON, /* link */
-	GATEWAY_CLOSED, /* link, code: by whomever, also after GATEWAY_CLOSE */
+	GATEWAY_LOST, /* link, code: as good as closed; GATEWAY_CLOSED follows */
+	GATEWAY_CLOSED, /* link, code: by whomever, also after GATEWAY_CLOSE; its slot is free */
 	GATEWAY_REST, /* call, action, user, package or message */
 	GATEWAY_REST_GONE, /* call: nobody waits for the answer any more */
 	GATEWAY_POSTED, /* user, package, hook, hook_id, ok */

@@ -45,6 +45,7 @@ void gateway_glasses_announce(struct gateway *self, struct link *link, bool resu
 
 	event->edge_link_opened.link = link->id;
 	event->edge_link_opened.resumed = resumed;
+	event->edge_link_opened.dashboard = self->dashboard;
 	if (link->glasses.has_state)
 		tell_state(self, link, link->glasses.wifi, fx);
 }

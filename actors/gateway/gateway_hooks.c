@@ -83,7 +83,7 @@ static void on_pause(struct ev_loop *loop, struct ev_timer *timer, int events)
 
 	(void)events;
 	ev_timer_stop(loop, timer);
-	if (!attempt(post))
+	if (post->hook.attempts == 0 || !attempt(post))
 		finish(post, false);
 }
 
@@ -265,9 +265,10 @@ static bool configure(const struct gateway_hooks *hooks, struct post *post)
 	       curl_easy_setopt(easy, CURLOPT_PRIVATE, post) == CURLE_OK;
 }
 
+/* What cannot even begin fails as what did: later, through done(). */
 bool gateway_hooks_post(struct gateway_hooks *hooks, const struct gateway_hook *hook)
 {
-	struct post *post = hooks->count < GATEWAY_HOOKS_MAX ? post_new(hooks, hook) : NULL;
+	struct post *post = hooks->count < 2 * GATEWAY_HOOKS_MAX ? post_new(hooks, hook) : NULL;
 
 	if (!post)
 		return false;
@@ -275,11 +276,11 @@ bool gateway_hooks_post(struct gateway_hooks *hooks, const struct gateway_hook *
 	if (hooks->first)
 		hooks->first->previous = post;
 	hooks->first = post;
-	hooks->count++;
-	if (configure(hooks, post) && attempt(post))
-		return true;
-	post_free(post);
-	return false;
+	if (hooks->count++ >= GATEWAY_HOOKS_MAX || !configure(hooks, post) || !attempt(post)) {
+		post->hook.attempts = 0;
+		ev_timer_start(hooks->options.loop, &post->pause);
+	}
+	return true;
 }
 
 /* ---- opening ---- */

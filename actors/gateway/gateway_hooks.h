@@ -43,6 +43,8 @@ void gateway_hooks_close(struct gateway_hooks *hooks);
 
 /* gateway_hooks_post() - begin to post; done() is called later, never from here.
  *
- * Return: false if there are too many: done() will not be called.
+ * Beyond GATEWAY_HOOKS_MAX nothing is posted and done() says so.
+ *
+ * Return: false if it cannot even be remembered: done() will not be called.
  */
 bool gateway_hooks_post(struct gateway_hooks *hooks, const struct gateway_hook *hook);

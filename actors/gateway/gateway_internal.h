@@ -126,6 +126,7 @@ struct queue {
 struct gateway {
 	struct gateway_options options;
 	const struct gateway_directory *directory;
+	struct text dashboard; /* package of the app that starts with every session */
 	struct gateway_counts counts;
 
 	struct link *links;

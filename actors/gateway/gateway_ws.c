@@ -261,6 +261,8 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 			return -1;
 		((struct visit *)data)->wsi = wsi;
 		return on_http(ws, data, reason, in, length);
+	case LWS_CALLBACK_RAW_ADOPT:
+		return -1; /* no HTTP: TLS on the plain port, or worse */
 	case LWS_CALLBACK_CLOSED_HTTP:
 	case LWS_CALLBACK_WSI_DESTROY:
 		return is_visit ? on_http(ws, data, reason, in, length) : 0;
@@ -301,6 +303,7 @@ static int open_context(struct gateway_ws *ws)
 		.ssl_options_set = SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_RENEGOTIATION,
 		.options = LWS_SERVER_OPTION_LIBEV | LWS_SERVER_OPTION_VALIDATE_UTF8 |
 			   LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+			   LWS_SERVER_OPTION_FALLBACK_TO_APPLY_LISTEN_ACCEPT_CONFIG |
 			   (ws->tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
 	};
 

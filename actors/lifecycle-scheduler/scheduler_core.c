@@ -171,6 +171,10 @@ void scheduler_init(struct scheduler *self, const struct scheduler_options *opti
 		self->timer_base[kind] = base;
 		base += counts[kind];
 	}
+	/* Whoever sleeps through a whole ack timeout may have slept through the ack. */
+	for (int kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
+		if (self->options.stall_ms > self->options.kinds[kind].ack_timeout_ms)
+			self->options.stall_ms = self->options.kinds[kind].ack_timeout_ms;
 }
 
 /* --- inputs ------------------------------------------------------------------------------- */
@@ -320,12 +324,15 @@ static void on_resync(struct scheduler *self)
 
 static void on_synced(struct scheduler *self)
 {
-	if (!self->syncing)
-		return;
+	bool syncing = self->syncing;
+
 	self->syncing = false;
+	if (self->blind)
+		see_again(self);
+	if (!syncing)
+		return; /* the story has come back without a gap */
 	self->sweeping = true;
 	self->sweep_next = 0;
-	see_again(self);
 	scheduler_gateway_sweep(self);
 }
 

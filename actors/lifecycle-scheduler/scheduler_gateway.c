@@ -151,10 +151,8 @@ void scheduler_on_gateway_changed(struct scheduler *self, const struct stream_ev
 /* Take note of a sign of life; what the registry believes to be silent is reported as seen. */
 static void beat(struct scheduler *self, struct gateway *gateway, struct effects *fx)
 {
-	bool silent = gateway->state == LINK_LOST || gateway->state == LINK_DOWN;
-
 	gateway->beat_ms = self->now_ms;
-	if (!gateway->reported && !silent)
+	if (!gateway->reported && gateway->state != LINK_LOST)
 		return;
 	/* Once, and again if the registry goes on to believe otherwise. */
 	if (!gateway->reported && gateway->seen_ms >= 0 &&
@@ -204,6 +202,12 @@ void scheduler_on_gateway_timer(struct scheduler *self, uint32_t slot, struct ef
 							       gateway->seq, gateway->beat_ms, fx);
 
 		event->timer_expired.gateway = gateway->id;
+		/* The registry tells lost from gone by this number; silence that nobody could
+		 * hear does not make a gateway gone.
+		 */
+		if (gateway->state == LINK_UP &&
+		    event->timer_expired.after_ms >= self->options.gateway_blind_max_ms)
+			event->timer_expired.after_ms = self->options.gateway_blind_max_ms - 1;
 		gateway->reported = true;
 		again_ms = self->now_ms + duration; /* if the registry did not agree */
 	}

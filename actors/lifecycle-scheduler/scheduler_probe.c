@@ -254,17 +254,18 @@ static void on_due(struct scheduler *self, uint32_t stream, struct sight sight, 
 {
 	struct probe *probe = &self->probes[stream];
 	int64_t due_ms = probe->probe_ms;
+	int64_t interval_ms = kind_of(self, probe)->keepalive_interval_ms;
 	bool up = probe->link != 0 && !sight.away &&
 		  self->gateways[probe->gateway].state != LINK_DOWN;
 
-	probe->probe_ms =
-		next_multiple(due_ms, kind_of(self, probe)->keepalive_interval_ms, self->now_ms);
+	probe->probe_ms = next_multiple(due_ms, interval_ms, self->now_ms);
 	if (probe->flags & PROBE_EXPIRED) {
 		if (!self->blind)
 			report(self, stream, fx); /* it has not been ended */
 	} else if (due_ms <= self->stalled_ms || sight.away ||
 		   (!up && (self->blind || in_grace(self, probe)))) {
-		self->stats.probes_skipped++;
+		self->stats.probes_skipped +=
+			(uint64_t)((probe->probe_ms - due_ms) / interval_ms);
 	} else {
 		probe_now(self, stream, up, fx);
 	}

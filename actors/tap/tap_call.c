@@ -7,14 +7,15 @@
 #include "actors/tap/tap_link.h"
 #include "actors/tap/tap_clock.h"
 #include "actors/tap/tap_socket.h"
+#include "proto/escape.h"
 
 #define HISTORY_PAGE 4096 /* rows asked for at once */
 
 int say_away(const struct cli *cli, const char *socket)
 {
-	char run[4 * RUN_DIR_MAX + 1];
+	char run[ESCAPED_SIZE(RUN_DIR_MAX)];
 
-	(void)text_clean(text_of(cli->run), run, sizeof run);
+	(void)escape_put(text_of(cli->run), run, sizeof run);
 	say("cannot connect: nobody answers at %s/%s", run, socket);
 	say("is weir running? see: scripts/supervise status --run %s; --run DIR names another one",
 	    run);
@@ -23,7 +24,7 @@ int say_away(const struct cli *cli, const char *socket)
 
 static int explain(const struct cli *cli, const struct call *call, const struct link *link, int r)
 {
-	char reason[4 * REASON_MAX + 1];
+	char reason[ESCAPED_SIZE(REASON_MAX)];
 
 	switch (r) {
 	case 0:
@@ -31,8 +32,8 @@ static int explain(const struct cli *cli, const struct call *call, const struct 
 	case LINK_E_AWAY:
 		return say_away(cli, call->socket);
 	case LINK_E_REFUSED:
-		(void)text_clean(text_of(link->reason), reason, sizeof reason);
-		say("the registry does not serve this client: %s", reason);
+		(void)escape_put(text_of(link->reason), reason, sizeof reason);
+		say("the registry refuses to answer: %s", reason);
 		return EXIT_USAGE;
 	case LINK_E_SIGNAL:
 		return EXIT_INTERRUPTED;
@@ -55,7 +56,7 @@ static int attempt(const struct cli *cli, const struct call *call, struct link *
 	int r = link_open(link, cli, call->socket, *deadline_ms);
 
 	if (r == 0)
-		r = link_send(link, &call->question, call->number);
+		r = link_send(link, &call->question, call->numbered);
 	while (r == 0 && *verdict == CALL_MORE) {
 		r = link_next(link, *deadline_ms, &event);
 		if (r != 0 || event.type == EVENT_PEER_ACK)

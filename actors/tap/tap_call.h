@@ -15,7 +15,7 @@ enum call_verdict {
 struct call {
 	const char *socket; /* "registry.inbox" or "registry.snapshot" */
 	struct stream_event question; /* the same at every attempt */
-	uint64_t number; /* its transport number; 0: not numbered */
+	bool numbered; /* it is a command: handled once, whatever happens to connections */
 	/* Called with every answer but peer.ack; @event is borrowed for the call. */
 	enum call_verdict (*take)(void *context, const struct stream_event *event);
 	void *context;

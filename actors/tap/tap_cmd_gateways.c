@@ -19,14 +19,14 @@ static void print_json(const struct mirror *mirror, enum format format)
 	json_rows_begin(&list, stdout, format);
 	for (size_t i = 0; i < mirror->gateway_count; i++) {
 		const struct mirror_gateway *gateway = &mirror->gateways[i];
-		struct json *json = json_row_open(&list);
+		struct json_out *json = json_row_open(&list);
 
-		json_text(json, "name", gateway->name);
-		json_u64(json, "incarnation", gateway->incarnation);
-		json_word(json, "state", words_name(&link_words, gateway->state));
-		json_u64(json, "links", gateway->links);
-		json_u64(json, "apps", gateway->apps);
-		json_text(json, "reason", gateway->reason);
+		json_out_text(json, "name", gateway->name);
+		json_out_u64(json, "incarnation", gateway->incarnation);
+		json_out_word(json, "state", words_name(&link_words, gateway->state));
+		json_out_u64(json, "links", gateway->links);
+		json_out_u64(json, "apps", gateway->apps);
+		json_out_text(json, "reason", gateway->reason);
 		json_row_close(&list);
 	}
 	json_rows_end(&list);
@@ -34,7 +34,7 @@ static void print_json(const struct mirror *mirror, enum format format)
 
 static void print_table(const struct mirror *mirror, const struct cli *cli)
 {
-	static const struct table_column columns[] = {
+	static const struct text_table_column columns[] = {
 		{ .title = "NAME" },
 		{ .title = "INCARNATION" },
 		{ .title = "STATE" },
@@ -42,9 +42,9 @@ static void print_table(const struct mirror *mirror, const struct cli *cli)
 		{ .title = "APPS", .right = true },
 		{ .title = "NOTE", .shrinks_to = 12 },
 	};
-	struct table table;
+	struct text_table table;
 
-	table_init(&table, columns, COUNT_OF(columns));
+	text_table_init(&table, columns, COUNT_OF(columns));
 	for (size_t i = 0; i < mirror->gateway_count; i++) {
 		const struct mirror_gateway *gateway = &mirror->gateways[i];
 		enum colour colour = gateway->state == LINK_UP ? COLOUR_GREEN : COLOUR_RED;
@@ -52,15 +52,15 @@ static void print_table(const struct mirror *mirror, const struct cli *cli)
 
 		(void)snprintf(incarnation, sizeof incarnation, "%016" PRIx64,
 			       gateway->incarnation);
-		table_add(&table, gateway->name, COLOUR_NONE);
-		table_add_string(&table, incarnation, COLOUR_DIM);
-		table_add_string(&table, words_name(&link_words, gateway->state), colour);
-		table_add_number(&table, gateway->links);
-		table_add_number(&table, gateway->apps);
-		table_add(&table, gateway->reason, COLOUR_NONE);
+		text_table_add(&table, gateway->name, COLOUR_NONE);
+		text_table_add_string(&table, incarnation, COLOUR_DIM);
+		text_table_add_string(&table, words_name(&link_words, gateway->state), colour);
+		text_table_add_number(&table, gateway->links);
+		text_table_add_number(&table, gateway->apps);
+		text_table_add(&table, gateway->reason, COLOUR_NONE);
 	}
-	table_print(&table, stdout, cli->width, cli->colour);
-	table_fini(&table);
+	text_table_print(&table, stdout, cli->width, cli->colour);
+	text_table_fini(&table);
 }
 
 static int run(const struct cli *cli, const struct option_words *words)

@@ -72,32 +72,32 @@ static void print_json(const struct mirror *mirror, enum format format)
 	json_rows_end(&list);
 }
 
-static void add_row(struct table *table, const struct mirror_stream *stream, int64_t now_ms)
+static void add_row(struct text_table *table, const struct mirror_stream *stream, int64_t now_ms)
 {
 	char age[TEXT_AGE_SIZE], note[STREAM_NOTE_SIZE];
 	enum link_state link = stream->user->link_state;
 
-	table_add(table, stream->id, COLOUR_NONE);
-	table_add(table, stream->user->id, COLOUR_NONE);
-	table_add_string(table, words_name(&kind_words, stream->kind), COLOUR_NONE);
-	table_add_string(table, words_name(&phase_words, stream->phase),
-			 stream_phase_colour(stream->phase));
-	table_add(table, stream->package, COLOUR_NONE);
-	table_add_number(table, stream->epoch);
-	table_add_string(table, text_age(now_ms - stream->created_ms, age), COLOUR_NONE);
-	table_add_string(table, text_age(now_ms - stream->activity_ms, age), COLOUR_NONE);
-	table_add_string(table, words_name(&link_words, link),
-			 link == LINK_UP ? COLOUR_NONE : COLOUR_RED);
+	text_table_add(table, stream->id, COLOUR_NONE);
+	text_table_add(table, stream->user->id, COLOUR_NONE);
+	text_table_add_string(table, words_name(&kind_words, stream->kind), COLOUR_NONE);
+	text_table_add_string(table, words_name(&phase_words, stream->phase),
+			      stream_phase_colour(stream->phase));
+	text_table_add(table, stream->package, COLOUR_NONE);
+	text_table_add_number(table, stream->epoch);
+	text_table_add_string(table, text_age(now_ms - stream->created_ms, age), COLOUR_NONE);
+	text_table_add_string(table, text_age(now_ms - stream->activity_ms, age), COLOUR_NONE);
+	text_table_add_string(table, words_name(&link_words, link),
+			      link == LINK_UP ? COLOUR_NONE : COLOUR_RED);
 	if (stream->missed > 0)
-		table_add_number(table, stream->missed);
+		text_table_add_number(table, stream->missed);
 	else
-		table_add_string(table, "", COLOUR_NONE);
-	table_add_string(table, stream_note(stream, note), COLOUR_YELLOW);
+		text_table_add_string(table, "", COLOUR_NONE);
+	text_table_add_string(table, stream_note(stream, note), COLOUR_YELLOW);
 }
 
 static void print_table(const struct mirror *mirror, const struct cli *cli)
 {
-	static const struct table_column columns[] = {
+	static const struct text_table_column columns[] = {
 		{ .title = "STREAM" },
 		{ .title = "USER", .shrinks_to = 10 },
 		{ .title = "KIND" },
@@ -111,17 +111,17 @@ static void print_table(const struct mirror *mirror, const struct cli *cli)
 		{ .title = "NOTE", .shrinks_to = 9 },
 	};
 	int64_t now_ms = clock_wall_ms();
-	struct table table;
+	struct text_table table;
 
-	table_init(&table, columns, COUNT_OF(columns));
+	text_table_init(&table, columns, COUNT_OF(columns));
 	for (size_t i = 0; i < mirror->stream_count; i++)
 		if (wanted(&mirror->streams[i]))
 			add_row(&table, &mirror->streams[i], now_ms);
 	if (table.cell_count > 0)
-		table_print(&table, stdout, cli->width, cli->colour);
+		text_table_print(&table, stdout, cli->width, cli->colour);
 	else
 		(void)puts("no streams");
-	table_fini(&table);
+	text_table_fini(&table);
 }
 
 static int run(const struct cli *cli, const struct option_words *words)

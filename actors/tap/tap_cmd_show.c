@@ -7,9 +7,10 @@
 #include "actors/tap/tap_call.h"
 #include "actors/tap/tap_clock.h"
 #include "actors/tap/tap_stream.h"
+#include "proto/escape.h"
 #include "proto/list.h"
 
-#define VALUE_SIZE 6200 /* bytes: options of 1 KiB, every byte escaped */
+#define VALUE_SIZE ESCAPED_SIZE(OPTION_MAX) /* bytes; no text is longer */
 
 static const char *const examples[] = {
 	"weir show s-4k2j9x1qa",
@@ -30,51 +31,52 @@ static bool is_meant(const struct subject *subject, const struct mirror_stream *
 	return subject->stream ? stream == subject->stream : stream->user == subject->user;
 }
 
-static void app_json(const struct mirror *mirror, const struct mirror_app *app, struct json *json)
+static void app_json(const struct mirror *mirror, const struct mirror_app *app,
+		     struct json_out *json)
 {
 	struct wire wire;
 	struct text type;
 	uint32_t count;
 
-	json_open(json, NULL, '{');
-	json_text(json, "package", app->package);
-	json_word(json, "state", words_name(&app_state_words, app->state));
-	json_word(json, "app_type", words_name(&app_type_words, app->app_type));
-	json_u64(json, "link", app->link);
-	json_text(json, "gateway", mirror_gateway_name(mirror, app->gateway));
-	json_text(json, "reason", app->reason);
-	json_open(json, "subscriptions", '[');
+	json_out_open(json, NULL, '{');
+	json_out_text(json, "package", app->package);
+	json_out_word(json, "state", words_name(&app_state_words, app->state));
+	json_out_word(json, "app_type", words_name(&app_type_words, app->app_type));
+	json_out_u64(json, "link", app->link);
+	json_out_text(json, "gateway", mirror_gateway_name(mirror, app->gateway));
+	json_out_text(json, "reason", app->reason);
+	json_out_open(json, "subscriptions", '[');
 	if (list_read(app->subscriptions, &wire, &count))
 		for (; count > 0 && wire_text(&wire, &type); count--)
-			json_text(json, NULL, type);
-	json_close(json, ']');
-	json_close(json, '}');
+			json_out_text(json, NULL, type);
+	json_out_close(json, ']');
+	json_out_close(json, '}');
 }
 
-static void user_json(const struct subject *subject, struct json *json)
+static void user_json(const struct subject *subject, struct json_out *json)
 {
 	const struct mirror_user *user = subject->user;
 
-	json_open(json, "user", '{');
-	json_text(json, "user_id", user->id);
-	json_word(json, "session", user->session);
-	json_open(json, "link", '{');
-	json_word(json, "state", words_name(&link_words, user->link_state));
-	json_u64(json, "link", user->link);
-	json_text(json, "gateway", mirror_gateway_name(subject->mirror, user->gateway));
-	json_u64(json, "code", user->link_code);
-	json_close(json, '}');
-	json_open(json, "glasses", '{');
-	json_bool(json, "known", user->has_glasses);
-	json_text(json, "model", user->model);
-	json_bool(json, "connected", user->connected);
-	json_word(json, "wifi", words_name(&wifi_words, user->wifi));
-	json_close(json, '}');
-	json_open(json, "apps", '[');
+	json_out_open(json, "user", '{');
+	json_out_text(json, "user_id", user->id);
+	json_out_word(json, "session", user->session);
+	json_out_open(json, "link", '{');
+	json_out_word(json, "state", words_name(&link_words, user->link_state));
+	json_out_u64(json, "link", user->link);
+	json_out_text(json, "gateway", mirror_gateway_name(subject->mirror, user->gateway));
+	json_out_u64(json, "code", user->link_code);
+	json_out_close(json, '}');
+	json_out_open(json, "glasses", '{');
+	json_out_bool(json, "known", user->has_glasses);
+	json_out_text(json, "model", user->model);
+	json_out_bool(json, "connected", user->connected);
+	json_out_word(json, "wifi", words_name(&wifi_words, user->wifi));
+	json_out_close(json, '}');
+	json_out_open(json, "apps", '[');
 	for (const struct mirror_app *app = user->apps; app; app = app->next)
 		app_json(subject->mirror, app, json);
-	json_close(json, ']');
-	json_close(json, '}');
+	json_out_close(json, ']');
+	json_out_close(json, '}');
 }
 
 static void print_json(const struct subject *subject)
@@ -83,24 +85,24 @@ static void print_json(const struct subject *subject)
 	struct json_rows list;
 
 	json_rows_begin(&list, stdout, FORMAT_JSONL);
-	struct json *json = json_row_open(&list);
+	struct json_out *json = json_row_open(&list);
 
-	json_open(json, "streams", '[');
+	json_out_open(json, "streams", '[');
 	for (size_t i = 0; i < mirror->stream_count; i++) {
 		const struct mirror_stream *stream = &mirror->streams[i];
 
 		if (!is_meant(subject, stream))
 			continue;
-		json_open(json, NULL, '{');
+		json_out_open(json, NULL, '{');
 		stream_json(mirror, stream, json);
-		json_text(json, "told_id", stream->told_id);
-		json_text(json, "stop_app_id", stream->stop_app_id);
-		json_text(json, "video", stream->video);
-		json_text(json, "audio", stream->audio);
-		json_text(json, "options", stream->options);
-		json_close(json, '}');
+		json_out_text(json, "told_id", stream->told_id);
+		json_out_text(json, "stop_app_id", stream->stop_app_id);
+		json_out_text(json, "video", stream->video);
+		json_out_text(json, "audio", stream->audio);
+		json_out_text(json, "options", stream->options);
+		json_out_close(json, '}');
 	}
-	json_close(json, ']');
+	json_out_close(json, ']');
 	user_json(subject, json);
 	json_row_close(&list);
 	json_rows_end(&list);
@@ -110,7 +112,7 @@ static const char *clean(struct text text)
 {
 	static char buffer[VALUE_SIZE]; /* until the next call */
 
-	(void)text_clean(text, buffer, sizeof buffer);
+	(void)escape_put(text, buffer, sizeof buffer);
 	return buffer;
 }
 
@@ -131,6 +133,24 @@ static void text_line(const char *name, struct text text)
 {
 	if (text.length > 0)
 		line(name, "%s", clean(text));
+}
+
+/* JSON for people: its quotes stay as they are. */
+static void json_line(const char *name, struct text text)
+{
+	if (text.length == 0)
+		return;
+	(void)printf("  %-14s ", name);
+	while (text.length > 0) {
+		char out[ESCAPE_SIZE];
+		size_t length;
+		uint32_t taken = (uint32_t)escape_next(text, out, &length);
+		bool quoted = length == 2 && *out == '\\';
+
+		(void)fwrite(quoted ? out + 1 : out, 1, quoted ? 1 : length, stdout);
+		text = (struct text){ text.bytes + taken, text.length - taken };
+	}
+	(void)putchar('\n');
 }
 
 static void print_stream(const struct mirror_stream *stream, int64_t now_ms, bool colour)
@@ -159,9 +179,9 @@ static void print_stream(const struct mirror_stream *stream, int64_t now_ms, boo
 		     stream->stop_app_id.length > 0 ? clean(stream->stop_app_id) : "nobody");
 	if (stream->told_owed)
 		line("still owed", "word of the end to the app");
-	text_line("video", stream->video);
-	text_line("audio", stream->audio);
-	text_line("options", stream->options);
+	json_line("video", stream->video);
+	json_line("audio", stream->audio);
+	json_line("options", stream->options);
 }
 
 /* "gateway-1 (link 12)"; static like clean(). */

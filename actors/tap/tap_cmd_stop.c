@@ -8,6 +8,7 @@
 
 #include "actors/tap/tap_call.h"
 #include "actors/tap/tap_clock.h"
+#include "proto/escape.h"
 
 struct values {
 	const char *user;
@@ -34,8 +35,8 @@ static const char *const examples[] = {
 struct stop {
 	const char *stream, *user; /* NULL: not given */
 	enum result result;
-	char reason[4 * REASON_MAX + 1]; /* clean */
-	char stream_id[4 * STREAM_ID_MAX + 1]; /* that the registry names, clean */
+	char reason[REASON_MAX + 1];
+	char stream_id[STREAM_ID_MAX + 1]; /* that the registry names */
 };
 
 static enum call_verdict take_result(void *context, const struct stream_event *event)
@@ -45,8 +46,8 @@ static enum call_verdict take_result(void *context, const struct stream_event *e
 	if (event->type != EVENT_OPERATOR_RESULT || event->request != 1)
 		return CALL_MORE;
 	stop->result = (enum result)event->operator_result.result;
-	(void)text_clean(event->operator_result.reason, stop->reason, sizeof stop->reason);
-	(void)text_clean(event->stream_id, stop->stream_id, sizeof stop->stream_id);
+	(void)text_put(event->operator_result.reason, stop->reason, sizeof stop->reason);
+	(void)text_put(event->stream_id, stop->stream_id, sizeof stop->stream_id);
 	return CALL_DONE;
 }
 
@@ -66,15 +67,15 @@ static void print_json(const struct stop *stop)
 	struct json_rows list;
 
 	json_rows_begin(&list, stdout, FORMAT_JSONL);
-	struct json *json = json_row_open(&list);
+	struct json_out *json = json_row_open(&list);
 
-	json_word(json, "result", words_name(&result_words, stop->result));
-	json_word(json, "stream_id",
-		  *stop->stream_id ? stop->stream_id
-		  : stop->stream   ? stop->stream
-				   : "");
-	json_word(json, "user_id", stop->user ? stop->user : "");
-	json_word(json, "reason", stop->reason);
+	json_out_word(json, "result", words_name(&result_words, stop->result));
+	json_out_word(json, "stream_id",
+		      *stop->stream_id ? stop->stream_id
+		      : stop->stream   ? stop->stream
+				       : "");
+	json_out_word(json, "user_id", stop->user ? stop->user : "");
+	json_out_word(json, "reason", stop->reason);
 	json_row_close(&list);
 	json_rows_end(&list);
 }
@@ -83,25 +84,28 @@ static void print_json(const struct stop *stop)
 static int tell(const struct stop *stop)
 {
 	const char *what = stop->stream ? "stream" : "user";
-	char clean[4 * USER_ID_MAX + 1];
+	const char *named = stop->stream ? stop->stream : stop->user;
+	char name[ESCAPED_SIZE(USER_ID_MAX)], reason[ESCAPED_SIZE(REASON_MAX)];
 
-	(void)text_clean(text_of(stop->stream ? stop->stream : stop->user), clean, sizeof clean);
+	(void)escape_put(text_of(stop->reason), reason, sizeof reason);
+	if (stop->result == RESULT_OK && *stop->stream_id)
+		named = stop->stream_id;
+	(void)escape_put(text_of(named), name, sizeof name);
 	switch (stop->result) {
 	case RESULT_OK:
-		(void)printf("stopped %s\n", *stop->stream_id ? stop->stream_id : clean);
+		(void)printf("stopped %s\n", name);
 		return EXIT_DONE;
 	case RESULT_NOT_FOUND:
-		say("%s %s has no live stream%s%s; `weir ls` lists them", what, clean,
-		    *stop->reason ? ": " : "", stop->reason);
+		say("%s %s has no live stream%s%s; `weir ls` lists them", what, name,
+		    *reason ? ": " : "", reason);
 		return EXIT_USAGE;
 	case RESULT_EXPIRED:
 		say("the registry was too late to stop %s; try again, or with a longer --timeout",
-		    clean);
+		    name);
 		return EXIT_LATE;
 	default:
-		say("the registry did not stop %s %s (%s)%s%s", what, clean,
-		    words_name(&result_words, stop->result), *stop->reason ? ": " : "",
-		    stop->reason);
+		say("the registry did not stop %s %s (%s)%s%s", what, name,
+		    words_name(&result_words, stop->result), *reason ? ": " : "", reason);
 		return EXIT_USAGE;
 	}
 }
@@ -132,7 +136,7 @@ static int run(const struct cli *cli, const struct option_words *words)
 			      .user_id = stop.user ? text_of(stop.user) : TEXT(""),
 			      .stream_id = stop.stream ? text_of(stop.stream) : TEXT(""),
 			      .operator_stop.by = text_of(by) },
-		.number = 1,
+		.numbered = true,
 		.take = take_result,
 		.context = &stop,
 	};

@@ -18,7 +18,7 @@
 
 #define BATCH_MAX 64 /* frames of one source per wake-up: signals and deadlines wait for them */
 #define SCAN_MS 1000 /* between two looks for new outboxes */
-#define SETTLE_MS 300 /* for the other daemons' welcome once the registry's is there */
+#define SETTLE_MS 500 /* from the registry's welcome on, for the rest: two beacons and spare */
 #define FOR_MAX_MS INT64_C(1000000000)
 
 struct values {
@@ -86,7 +86,7 @@ static int on_end(struct tap *tap)
 {
 	const struct expects *expects = &tap->live.expects;
 
-	if (expects->count == 0)
+	if (expects->seen == expects->count)
 		return EXIT_DONE;
 	say("not seen in time: %s (number %zu of %zu expected)",
 	    expects->items[expects->seen].written, expects->seen + 1, expects->count);
@@ -215,7 +215,7 @@ static int on_time(struct tap *tap, int64_t now_ms)
 		if (tap->settle_ms == INT64_MAX)
 			tap->settle_ms = now_ms + SETTLE_MS;
 		tap->connect_ms = INT64_MAX;
-		if (sources_welcomed(&tap->sources) || now_ms >= tap->settle_ms)
+		if (sources_live(&tap->sources) || now_ms >= tap->settle_ms)
 			announce(tap, now_ms);
 	}
 	if (now_ms >= tap->connect_ms)

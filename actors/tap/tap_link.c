@@ -7,17 +7,19 @@
 
 #include "actors/tap/tap_clock.h"
 #include "actors/tap/tap_socket.h"
+#include "common/route.h"
 
 #define LINGER_MS 1000 /* what was said may still leave after the command is done */
 #define SEND_SIZE (FRAME_HEAD_SIZE + STREAM_EVENT_WIRE_MAX)
-#define ROUTING_ID_SIZE 9 /* role, incarnation */
 
+/* No two connections share a routing id: see common/route.h. */
 static void set_routing_id(void *handle, uint64_t incarnation)
 {
-	uint8_t id[ROUTING_ID_SIZE] = { ROLE_OPERATOR };
+	static uint32_t connection;
+	const struct route route = { ROLE_OPERATOR, incarnation, ++connection };
+	uint8_t id[ROUTE_LENGTH_MAX];
 
-	for (int i = 0; i < 8; i++)
-		id[1 + i] = (uint8_t)(incarnation >> (56 - 8 * i));
+	route_write(&route, id);
 	int r = zmq_setsockopt(handle, ZMQ_ROUTING_ID, id, sizeof id);
 
 	assert(r == 0);
@@ -72,33 +74,29 @@ static int connect_socket(struct link *link, const char *name, int64_t deadline_
 
 static int greet(struct link *link, int64_t deadline_ms)
 {
-	char name[NAME_MAX_BYTES + 1];
 	struct stream_event event = {
 		.type = EVENT_PEER_HELLO,
 		.peer_hello.role = ROLE_OPERATOR,
+		.peer_hello.name = text_of(link->name),
 		.peer_hello.protocol = STREAM_PROTOCOL_VERSION,
 		.peer_hello.first_request = 1,
 	};
-
-	(void)snprintf(name, sizeof name, "weir-%d", (int)getpid());
-	event.peer_hello.name = text_of(name);
-	int r = link_send(link, &event, 0);
+	int r = link_send(link, &event, false);
 
 	while (r == 0 && (r = link_next(link, deadline_ms, &event)) == 0) {
-		if (event.type == EVENT_PEER_WELCOME)
-			return 0;
-		if (event.type == EVENT_PEER_REFUSED) {
-			(void)text_put(event.peer_refused.reason, link->reason,
-				       sizeof link->reason);
-			return LINK_E_REFUSED;
-		}
+		if (event.type != EVENT_PEER_WELCOME)
+			continue;
+		if (event.peer_welcome.next_request > 0)
+			link->next_number = event.peer_welcome.next_request;
+		return 0;
 	}
 	return r;
 }
 
 int link_open(struct link *link, const struct cli *cli, const char *name, int64_t deadline_ms)
 {
-	*link = (struct link){ .cli = cli };
+	*link = (struct link){ .cli = cli, .next_number = 1 };
+	(void)snprintf(link->name, sizeof link->name, "weir-%d", (int)getpid());
 	zmq_msg_init(&link->message);
 	int r = connect_socket(link, name, deadline_ms);
 
@@ -114,16 +112,17 @@ void link_close(struct link *link)
 	zmq_msg_close(&link->message);
 }
 
-int link_send(struct link *link, const struct stream_event *event, uint64_t number)
+int link_send(struct link *link, const struct stream_event *event, bool numbered)
 {
 	uint8_t bytes[SEND_SIZE];
 	struct stream_event stamped = *event;
 	struct frame_writer frame;
 
-	stamped.source = TEXT("weir");
+	stamped.source = text_of(link->name);
 	stamped.incarnation = link->cli->incarnation;
 	stamped.sent_ms = clock_wall_ms();
-	frame_begin(&frame, bytes, sizeof bytes, TOPIC_DIRECT, link->cli->incarnation, number);
+	frame_begin(&frame, bytes, sizeof bytes, TOPIC_DIRECT, link->cli->incarnation,
+		    numbered ? link->next_number++ : 0);
 	bool added = frame_add(&frame, &stamped, STREAM_EVENT_ADDRESSED);
 
 	assert(added); /* no event of ours is larger than STREAM_EVENT_WIRE_MAX */
@@ -200,5 +199,8 @@ int link_next(struct link *link, int64_t deadline_ms, struct stream_event *out)
 		else if ((r = wait_for_message(link, deadline_ms)) != 0)
 			return r;
 	}
-	return 0;
+	if (out->type != EVENT_PEER_REFUSED)
+		return 0;
+	(void)text_put(out->peer_refused.reason, link->reason, sizeof link->reason);
+	return LINK_E_REFUSED;
 }

@@ -30,11 +30,13 @@ struct link {
 	zmq_msg_t message; /* that events are read from */
 	struct wire events;
 	unsigned left; /* events not yet read */
+	char name[NAME_MAX_BYTES + 1]; /* ours: weir-<pid> */
+	uint64_t next_number; /* transport number that the registry expects next */
 	uint64_t dropped; /* malformed messages and events, and such as nobody may send us */
 	char reason[REASON_MAX + 1]; /* of LINK_E_REFUSED, as it came */
 };
 
-/* link_open() - connect to the endpoint @name ("registry.inbox"), say hello, be welcomed.
+/* link_open() - connect to the socket @name ("registry.inbox"), say hello, be welcomed.
  *
  * Units: @deadline_ms is CLOCK_MONOTONIC.  Ownership: release @link with link_close(), whatever
  * the result.
@@ -44,19 +46,19 @@ struct link {
 int link_open(struct link *link, const struct cli *cli, const char *name, int64_t deadline_ms);
 void link_close(struct link *link);
 
-/* link_send() - send @event alone in a frame; @number is its transport number, 0: not numbered.
+/* link_send() - send @event alone in a frame, with the next transport number if @numbered.
  *
  * Header fields source, incarnation and sent_ms are filled in.
  *
  * Return: 0 or LINK_E_LOST.
  */
-int link_send(struct link *link, const struct stream_event *event, uint64_t number);
+int link_send(struct link *link, const struct stream_event *event, bool numbered);
 
 /* link_next() - the next event from the registry.
  *
  * @out borrows from the link until the next call; its type is EVENT_NONE for an event that this
  * build does not know.
  *
- * Return: 0, LINK_E_LOST, LINK_E_LATE, LINK_E_SIGNAL or -errno.
+ * Return: 0, LINK_E_REFUSED, LINK_E_LOST, LINK_E_LATE, LINK_E_SIGNAL or -errno.
  */
 int link_next(struct link *link, int64_t deadline_ms, struct stream_event *out);

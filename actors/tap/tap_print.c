@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "proto/escape.h"
+
 #define NAME_COLUMNS 18 /* stream.stop_settled is the only longer name */
 #define WHO_COLUMNS 24
 #define STREAM_COLUMNS 11 /* as long as our stream ids */
@@ -32,9 +34,9 @@ static void put(struct line *line, const char *format, ...)
 	line->used += (size_t)length < left ? (size_t)length : left - 1;
 }
 
-static void put_clean(struct line *line, struct text text)
+static void put_escaped(struct line *line, struct text text)
 {
-	line->used += text_clean(text, line->bytes + line->used, line->size - line->used);
+	line->used += strlen(escape_put(text, line->bytes + line->used, line->size - line->used));
 }
 
 /* Padded to @columns; what is longer pushes the rest of the line to the right. */
@@ -42,7 +44,7 @@ static void put_column(struct line *line, struct text text, size_t columns)
 {
 	size_t start = line->used;
 
-	put_clean(line, text);
+	put_escaped(line, text);
 	for (size_t used = text_columns(line->bytes + start); used < columns; used++)
 		put(line, " ");
 	put(line, " ");
@@ -92,7 +94,7 @@ static enum colour event_colour(const char *name)
 	return COLOUR_NONE;
 }
 
-/* The fields that have no column of their own, as proto/ prints (and redacts) them. */
+/* The fields that have no column of their own; proto/ escapes and redacts them. */
 static void put_rest(struct line *line, const struct stream_event *event)
 {
 	static char text[PRINT_LINE_MAX];
@@ -105,7 +107,7 @@ static void put_rest(struct line *line, const struct stream_event *event)
 	const char *fields = strchr(text, ' ');
 
 	if (fields)
-		put_clean(line, text_of(fields + 1));
+		put(line, "%s", fields + 1);
 }
 
 static size_t finish(struct line *line)
@@ -132,7 +134,7 @@ static size_t print_for_people(const struct print_style *style, const struct str
 	put_column(&line, event->stream_id.length > 0 ? event->stream_id : TEXT("-"),
 		   STREAM_COLUMNS);
 	put_colour(&line, COLOUR_DIM);
-	put_clean(&line, event->source);
+	put_escaped(&line, event->source);
 	put(&line, " ");
 	put_colour(&line, COLOUR_NONE);
 	put_rest(&line, event);

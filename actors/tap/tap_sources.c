@@ -103,10 +103,10 @@ void sources_close(struct sources *sources)
 	sources->count = 0;
 }
 
-bool sources_welcomed(const struct sources *sources)
+bool sources_live(const struct sources *sources)
 {
 	for (size_t i = 0; i < sources->count; i++)
 		if (!sources->items[i].welcomed)
 			return false;
-	return true;
+	return sources->items[SOURCE_REGISTRY].story.known;
 }

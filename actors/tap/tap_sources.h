@@ -11,7 +11,7 @@
 struct source {
 	char name[NAME_MAX_BYTES + 1]; /* of the process: lower case, digits, '-' */
 	struct _zsock_t *socket;
-	bool welcomed; /* the subscription is live, or was once */
+	bool welcomed; /* somebody publishes there, or did once */
 	struct gap_track story, ops;
 };
 
@@ -40,5 +40,10 @@ void sources_close(struct sources *sources);
  */
 int sources_scan(struct sources *sources);
 
-/* sources_welcomed() - whether all subscriptions are live. */
-bool sources_welcomed(const struct sources *sources);
+/* sources_live() - whether all subscriptions are live.
+ *
+ * A welcome alone does not prove it: libzmq greets whoever connects, before it has read what they
+ * subscribe to.  The registry's first head does, and its beacons bring one soon; operational
+ * events have no beacons, so there the welcome has to do.
+ */
+bool sources_live(const struct sources *sources);

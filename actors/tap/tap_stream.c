@@ -3,26 +3,27 @@
 
 #include <stdio.h>
 
-void stream_json(const struct mirror *mirror, const struct mirror_stream *stream, struct json *json)
+void stream_json(const struct mirror *mirror, const struct mirror_stream *stream,
+		 struct json_out *json)
 {
-	json_text(json, "stream_id", stream->id);
-	json_text(json, "user_id", stream->user->id);
-	json_word(json, "kind", words_name(&kind_words, stream->kind));
-	json_word(json, "phase", words_name(&phase_words, stream->phase));
-	json_text(json, "app", stream->package);
-	json_u64(json, "epoch", stream->epoch);
+	json_out_text(json, "stream_id", stream->id);
+	json_out_text(json, "user_id", stream->user->id);
+	json_out_word(json, "kind", words_name(&kind_words, stream->kind));
+	json_out_word(json, "phase", words_name(&phase_words, stream->phase));
+	json_out_text(json, "app", stream->package);
+	json_out_u64(json, "epoch", stream->epoch);
 	/* An unmanaged stream has its owner and nobody else. */
-	json_u64(json, "viewers", stream->kind == KIND_UNMANAGED);
-	json_i64(json, "created_ms", stream->created_ms);
-	json_i64(json, "activity_ms", stream->activity_ms);
-	json_u64(json, "missed", stream->missed);
-	json_word(json, "link_state", words_name(&link_words, stream->user->link_state));
-	json_text(json, "gateway", mirror_gateway_name(mirror, stream->user->gateway));
-	json_bool(json, "start_delivered", stream->start_delivered);
-	json_bool(json, "stop_owed", stream->stop_owed);
-	json_bool(json, "told_owed", stream->told_owed);
-	json_word(json, "end_cause", words_name(&end_cause_words, stream->end_cause));
-	json_word(json, "hop", words_name(&hop_words, stream->hop));
+	json_out_u64(json, "viewers", stream->kind == KIND_UNMANAGED);
+	json_out_i64(json, "created_ms", stream->created_ms);
+	json_out_i64(json, "activity_ms", stream->activity_ms);
+	json_out_u64(json, "missed", stream->missed);
+	json_out_word(json, "link_state", words_name(&link_words, stream->user->link_state));
+	json_out_text(json, "gateway", mirror_gateway_name(mirror, stream->user->gateway));
+	json_out_bool(json, "start_delivered", stream->start_delivered);
+	json_out_bool(json, "stop_owed", stream->stop_owed);
+	json_out_bool(json, "told_owed", stream->told_owed);
+	json_out_word(json, "end_cause", words_name(&end_cause_words, stream->end_cause));
+	json_out_word(json, "hop", words_name(&hop_words, stream->hop));
 }
 
 static void append(char note[static STREAM_NOTE_SIZE], const char *text)

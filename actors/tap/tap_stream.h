@@ -7,7 +7,7 @@
 
 /* stream_json() - the members that -o json prints of a record. */
 void stream_json(const struct mirror *mirror, const struct mirror_stream *stream,
-		 struct json *json);
+		 struct json_out *json);
 
 /* stream_note() - what is out of the ordinary: "stop owed, app not told"; maybe "". */
 #define STREAM_NOTE_SIZE 128

@@ -5,54 +5,57 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "proto/escape.h"
+
 #define GAP 2 /* blanks between two columns */
-#define CELL_SIZE 2048 /* bytes of a cell, cleaned */
+#define CELL_SIZE 2048 /* bytes of a cell, escaped */
 #define ELLIPSIS "\xe2\x80\xa6"
 
-void table_init(struct table *table, const struct table_column *columns, size_t column_count)
+void text_table_init(struct text_table *table, const struct text_table_column *columns,
+		     size_t column_count)
 {
 	assert(column_count > 0 && column_count <= TABLE_COLUMNS_MAX);
-	*table = (struct table){ .columns = columns, .column_count = column_count };
+	*table = (struct text_table){ .columns = columns, .column_count = column_count };
 }
 
-void table_fini(struct table *table)
+void text_table_fini(struct text_table *table)
 {
 	arena_fini(&table->arena);
 	free(table->cells);
 	table->cells = NULL;
 }
 
-void table_add(struct table *table, struct text text, enum colour colour)
+void text_table_add(struct text_table *table, struct text text, enum colour colour)
 {
 	char clean[CELL_SIZE];
-	size_t length = text_clean(text, clean, sizeof clean);
 
+	(void)escape_put(text, clean, sizeof clean);
 	if (table->cell_count == table->cell_room) {
 		table->cell_room = table->cell_room ? table->cell_room * 2 : 256;
 		table->cells = memory_grow(table->cells, table->cell_room, sizeof *table->cells);
 	}
-	table->cells[table->cell_count++] = (struct table_cell){
-		.shown = arena_keep(&table->arena, (struct text){ clean, (uint32_t)length }).bytes,
+	table->cells[table->cell_count++] = (struct text_table_cell){
+		.shown = arena_keep(&table->arena, text_of(clean)).bytes,
 		.columns = text_columns(clean),
 		.colour = colour,
 	};
 }
 
-void table_add_string(struct table *table, const char *string, enum colour colour)
+void text_table_add_string(struct text_table *table, const char *string, enum colour colour)
 {
-	table_add(table, text_of(string), colour);
+	text_table_add(table, text_of(string), colour);
 }
 
-void table_add_number(struct table *table, uint64_t number)
+void text_table_add_number(struct text_table *table, uint64_t number)
 {
 	char digits[24];
 
 	(void)snprintf(digits, sizeof digits, "%" PRIu64, number);
-	table_add_string(table, digits, COLOUR_NONE);
+	text_table_add_string(table, digits, COLOUR_NONE);
 }
 
 /* Widths of the columns, 0 for those that are left out. */
-static void measure(const struct table *table, size_t *widths)
+static void measure(const struct text_table *table, size_t *widths)
 {
 	for (size_t i = 0; i < table->column_count; i++)
 		widths[i] = 0;
@@ -70,7 +73,7 @@ static void measure(const struct table *table, size_t *widths)
 	}
 }
 
-static size_t total(const struct table *table, const size_t *widths)
+static size_t total(const struct text_table *table, const size_t *widths)
 {
 	size_t sum = 0;
 
@@ -80,7 +83,7 @@ static size_t total(const struct table *table, const size_t *widths)
 	return sum;
 }
 
-static void shrink(const struct table *table, size_t *widths, size_t width)
+static void shrink(const struct text_table *table, size_t *widths, size_t width)
 {
 	for (size_t excess = total(table, widths); excess > width; excess--) {
 		size_t *widest = NULL;
@@ -106,7 +109,7 @@ static const char *skip_columns(const char *shown, size_t columns)
 	return shown;
 }
 
-static void print_shown(const struct table_column *column, const char *shown, size_t columns,
+static void print_shown(const struct text_table_column *column, const char *shown, size_t columns,
 			size_t width, FILE *to)
 {
 	if (columns <= width)
@@ -118,14 +121,14 @@ static void print_shown(const struct table_column *column, const char *shown, si
 			      shown);
 }
 
-static void print_row(const struct table *table, const struct table_cell *cells,
+static void print_row(const struct text_table *table, const struct text_table_cell *cells,
 		      const size_t *widths, FILE *to, bool colour)
 {
 	size_t blanks = 0; /* owed in front of the next cell: lines have none at their end */
 
 	for (size_t i = 0; i < table->column_count; i++) {
-		const struct table_column *column = &table->columns[i];
-		const struct table_cell *cell = &cells[i];
+		const struct text_table_column *column = &table->columns[i];
+		const struct text_table_cell *cell = &cells[i];
 		size_t width = widths[i];
 		size_t taken = cell->columns < width ? cell->columns : width;
 		bool painted = colour && cell->colour != COLOUR_NONE;
@@ -147,18 +150,18 @@ static void print_row(const struct table *table, const struct table_cell *cells,
 	(void)fputc('\n', to);
 }
 
-void table_print(const struct table *table, FILE *to, size_t width, bool colour)
+void text_table_print(const struct text_table *table, FILE *to, size_t width, bool colour)
 {
-	struct table_cell titles[TABLE_COLUMNS_MAX];
+	struct text_table_cell titles[TABLE_COLUMNS_MAX];
 	size_t widths[TABLE_COLUMNS_MAX];
 
 	assert(table->cell_count % table->column_count == 0);
 	measure(table, widths);
 	shrink(table, widths, width);
 	for (size_t i = 0; i < table->column_count; i++)
-		titles[i] =
-			(struct table_cell){ table->columns[i].title,
-					     text_columns(table->columns[i].title), COLOUR_BOLD };
+		titles[i] = (struct text_table_cell){ table->columns[i].title,
+						      text_columns(table->columns[i].title),
+						      COLOUR_BOLD };
 	print_row(table, titles, widths, to, colour);
 	for (size_t i = 0; i < table->cell_count; i += table->column_count)
 		print_row(table, table->cells + i, widths, to, colour);

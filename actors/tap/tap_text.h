@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* tap_text.h - text for terminals and JSON: nothing that came over the wire moves a cursor.
+/* tap_text.h - colours, ages, times, and JSON as the commands print them.
  *
- * Pure but for the FILE it is told to write to.
+ * Pure but for the FILE it is told to write to.  What came over the wire is printed through
+ * proto/escape.h: it moves no cursor.
  */
 #pragma once
 
@@ -32,17 +33,11 @@ enum colour {
 	COLOUR_COUNT,
 };
 
+/* Bytes of a buffer that holds @bytes bytes from outside, escaped and terminated. */
+#define ESCAPED_SIZE(bytes) (6 * (bytes) + 1)
+
 /* colour_code() - the escape sequence that switches to @colour; COLOUR_NONE: back to plain. */
 const char *colour_code(enum colour colour);
-
-/* text_clean() - @text as a terminal may see it, into @buffer of @size bytes.
- *
- * Control bytes (C0, DEL, C1), line and paragraph separators and bidirectional overrides become
- * \uXXXX, bytes that are not UTF-8 \xXX.
- *
- * Return: bytes written without the terminator; what does not fit is cut off between characters.
- */
-size_t text_clean(struct text text, char *buffer, size_t size);
 
 /* text_columns() - columns that @shown takes: one for every character. */
 size_t text_columns(const char *shown);
@@ -56,31 +51,31 @@ const char *text_age(int64_t age_ms, char buffer[static TEXT_AGE_SIZE]);
 const char *text_time(int64_t unix_ms, char buffer[static TEXT_TIME_SIZE]);
 
 /* A JSON value being written, member after member. */
-struct json {
+struct json_out {
 	FILE *to;
 	bool comma; /* the next member needs one in front */
 };
 
-/* json_open(), json_close() - an object or array; @name is NULL for what has none. */
-void json_open(struct json *json, const char *name, char bracket);
-void json_close(struct json *json, char bracket);
+/* json_out_open(), json_out_close() - an object or array; @name is NULL for what has none. */
+void json_out_open(struct json_out *json, const char *name, char bracket);
+void json_out_close(struct json_out *json, char bracket);
 
-/* json_text() - always valid JSON: what is not UTF-8 becomes U+FFFD. */
-void json_text(struct json *json, const char *name, struct text value);
-void json_word(struct json *json, const char *name, const char *value);
-void json_u64(struct json *json, const char *name, uint64_t value);
-void json_i64(struct json *json, const char *name, int64_t value);
-void json_bool(struct json *json, const char *name, bool value);
+/* json_out_text() - always valid JSON, whatever bytes @value holds. */
+void json_out_text(struct json_out *json, const char *name, struct text value);
+void json_out_word(struct json_out *json, const char *name, const char *value);
+void json_out_u64(struct json_out *json, const char *name, uint64_t value);
+void json_out_i64(struct json_out *json, const char *name, int64_t value);
+void json_out_bool(struct json_out *json, const char *name, bool value);
 
 /* Objects one after the other: a JSON array (FORMAT_JSON), or one a line (FORMAT_JSONL). */
 struct json_rows {
-	struct json json;
+	struct json_out json;
 	enum format format;
 	size_t count;
 };
 
 /* json_rows_begin() ... json_row_open(), members, json_row_close() ... json_rows_end() */
 void json_rows_begin(struct json_rows *rows, FILE *to, enum format format);
-struct json *json_row_open(struct json_rows *rows);
+struct json_out *json_row_open(struct json_rows *rows);
 void json_row_close(struct json_rows *rows);
 void json_rows_end(struct json_rows *rows);

@@ -158,19 +158,22 @@ describe('scaled timers', waiting, () => {
       await timeout(s, 55);
     });
 
-    test('5.1 #7 any status of the glasses resets the count and keeps the phase', async () => {
-      const s = await world.stage('activity');
+    for (const [word, heard] of [['streaming', 'active'], ['']]) {
+      test(`5.1 #7 status ${JSON.stringify(word)} resets the count and keeps the phase`, async () => {
+        const s = await world.stage('activity');
 
-      await goLive(s);
-      await probeAt(s, 15, '$K1');
-      await probeAt(s, 30, '$K2');
-      await s.t.until('active', 42);
-      s.phone.status('', { streamId: s.t.id('$S1') });
-      await probeAt(s, 45, '$K3');
-      await probeAt(s, 60, '$K4');
-      await probeAt(s, 75, '$K5');
-      await timeout(s, 85);
-    });
+        await goLive(s);
+        await probeAt(s, 15, '$K1');
+        await probeAt(s, 30, '$K2');
+        await s.t.until('active', 42);
+        s.t.act(() => s.phone.status(word, { streamId: s.t.id('$S1') }));
+        if (heard) await s.a.gets(expect.status(s.U, PA, '$S1', heard));
+        await probeAt(s, 45, '$K3');
+        await probeAt(s, 60, '$K4');
+        await probeAt(s, 75, '$K5');
+        await timeout(s, 85);
+      });
+    }
 
     test('5.1 #8 a probe sent before the socket dropped still counts', async () => {
       const s = await world.stage('sent');

@@ -56,6 +56,7 @@ struct behaviour {
 	int garble; /* a malformed frame before every answer */
 	int miscount; /* snapshot.end counts a row too many */
 	int cut; /* the next snapshot breaks off in the middle, and so does the connection */
+	int silent; /* no beacon when somebody subscribes to the story */
 	int page; /* rows of a history page at most */
 	char result[32], reason[REASON_MAX + 1]; /* of operator.stop */
 };
@@ -362,6 +363,7 @@ static void on_operator_stop(struct answer *answer, const struct stream_event *a
 		.type = EVENT_OPERATOR_RESULT,
 		.origin = asked->origin,
 		.request = asked->request,
+		.user_id = asked->user_id,
 		.stream_id = asked->stream_id,
 		.operator_result.result =
 			words_find(&result_words, text_of(fake.behaviour.result), RESULT_FAILED),
@@ -436,10 +438,15 @@ static void on_subscription(struct outbox *outbox)
 	uint8_t bytes[64];
 	int length;
 
-	while ((length = zmq_recv(outbox->socket, bytes, sizeof bytes, ZMQ_DONTWAIT)) > 0)
+	while ((length = zmq_recv(outbox->socket, bytes, sizeof bytes, ZMQ_DONTWAIT)) > 0) {
 		(void)printf("{\"source\":\"%s\",\"%s\":\"%.*s\"}\n", outbox->name,
 			     bytes[0] ? "subscribed" : "unsubscribed", length - 1,
 			     (char *)bytes + 1);
+		/* In place of the beacons that a real one sends all the time. */
+		if (length == 1 + FRAME_TOPIC_SIZE && bytes[0] && !fake.behaviour.silent &&
+		    memcmp(bytes + 1, TOPIC_STORY, FRAME_TOPIC_SIZE) == 0)
+			publish(outbox, STORY, NULL, false);
+	}
 }
 
 static enum topic topic_of(json_t *command)
@@ -453,9 +460,10 @@ static void set_behaviour(json_t *command)
 {
 	struct behaviour *behaviour = &fake.behaviour;
 
-	(void)json_unpack(command, "{s?b,s?b,s?b,s?b,s?b,s?i}", "refuse", &behaviour->refuse,
+	(void)json_unpack(command, "{s?b,s?b,s?b,s?b,s?b,s?b,s?i}", "refuse", &behaviour->refuse,
 			  "mute", &behaviour->mute, "garble", &behaviour->garble, "miscount",
-			  &behaviour->miscount, "cut", &behaviour->cut, "page", &behaviour->page);
+			  &behaviour->miscount, "cut", &behaviour->cut, "silent",
+			  &behaviour->silent, "page", &behaviour->page);
 	const char *result = json_string_value(json_object_get(command, "result"));
 	const char *reason = json_string_value(json_object_get(command, "reason"));
 

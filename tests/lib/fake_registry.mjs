@@ -10,7 +10,7 @@ import { Recorder, slack } from './recorder.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const fakeBinary = process.env.WEIR_FAKE_REGISTRY ?? join(root, 'build/tests/fake_registry');
-const launcher = join(root, 'scripts/weir');
+export const launcher = join(root, 'scripts/weir');
 
 /** A child process whose lines are recorded: {stream: 'out' | 'err', text, json}, {exit, signal}. */
 class Lines extends Recorder {

@@ -7,6 +7,8 @@
 
 struct world world;
 
+static void *memory;
+
 struct scheduler_options world_options(void)
 {
 	struct scheduler_options options = scheduler_defaults;
@@ -21,8 +23,8 @@ struct scheduler_options world_options(void)
 
 void world_start(struct scheduler_options options)
 {
-	void *memory = malloc(scheduler_bytes(&options)); /* not zeroed: init has to */
-
+	free(memory);
+	memory = malloc(scheduler_bytes(&options)); /* not zeroed: init has to */
 	cr_assert_not_null(memory);
 	memset(memory, 0xa5, scheduler_bytes(&options));
 	memset(&world, 0, sizeof world);
@@ -274,6 +276,11 @@ struct stream_event link_down(const char *user)
 
 	event.link_changed.state = LINK_DOWN;
 	return event;
+}
+
+struct stream_event glasses(const char *user)
+{
+	return about(EVENT_GLASSES_CHANGED, user);
 }
 
 struct stream_event app(const char *user, const char *package, enum app_state state)

@@ -68,6 +68,7 @@ struct stream_event row(const char *user, const char *stream, uint64_t epoch, en
 struct stream_event session(const char *user, enum stream_event_type type);
 struct stream_event link_up(const char *user, uint64_t link, uint64_t gateway);
 struct stream_event link_down(const char *user);
+struct stream_event glasses(const char *user);
 struct stream_event app(const char *user, const char *package, enum app_state state);
 struct stream_event gateway(uint64_t id, enum link_state state);
 

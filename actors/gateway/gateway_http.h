@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* gateway_http.h - which REST call a method and a path are.  Pure. */
+#pragma once
+
+#include "actors/gateway/gateway_core.h"
+
+enum gateway_route {
+	GATEWAY_ROUTE_UNKNOWN, /* 404 */
+	GATEWAY_ROUTE_METHOD, /* the path is known, the method is another: 405 */
+	GATEWAY_ROUTE_HEALTH, /* GET /health */
+	GATEWAY_ROUTE_ALIVE, /* GET /healthz */
+	GATEWAY_ROUTE_READY, /* GET /readyz */
+	GATEWAY_ROUTE_PERMISSIONS, /* GET /api/public/permissions/<package> */
+	GATEWAY_ROUTE_APP_START, /* POST /apps/<package>/start, also below /api */
+	GATEWAY_ROUTE_APP_STOP, /* POST /apps/<package>/stop, also below /api */
+	GATEWAY_ROUTE_DEVICE_STATE, /* POST /api/client/device/state */
+};
+
+/* gateway_http_route() - @package borrows from @path; empty if there is none in it. */
+enum gateway_route gateway_http_route(const char *method, struct text path, struct text *package);
+
+/* gateway_http_bearer() - the second word of an Authorization header; empty if there is none. */
+struct text gateway_http_bearer(struct text authorization);
+
+/* gateway_http_permissions() - the answer about @app, as JSON in @bytes of @size. */
+struct text gateway_http_permissions(const struct gateway_app *app, char *bytes, size_t size);
