@@ -46,10 +46,10 @@ static bool reserve(struct frame_queue *self, size_t need)
 {
 	size_t used = self->tail - self->head;
 
-	if (need <= self->size - self->tail)
-		return true;
 	if (need > self->limit || used > self->limit - need)
 		return false;
+	if (need <= self->size - self->tail)
+		return true;
 	if (used + need > self->size || self->head < self->size / 2) {
 		size_t size = self->size == 0 ? SIZE_FIRST : self->size * 2;
 

@@ -52,10 +52,10 @@ static bool reserve_bytes(struct request_ring *self, size_t need)
 {
 	size_t used = self->tail - self->head;
 
-	if (need <= self->bytes_size - self->tail)
-		return true;
 	if (need > self->bytes_max || used > self->bytes_max - need)
 		return false;
+	if (need <= self->bytes_size - self->tail)
+		return true;
 
 	uint8_t *bytes = grow(self->bytes, &self->bytes_size, BYTES_FIRST, 2 * (used + need),
 			      self->bytes_max, 1);

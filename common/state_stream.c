@@ -160,11 +160,13 @@ static int on_status(struct state *self, struct state_stream *stream,
 		     const struct stream_event *event)
 {
 	stamp(stream, event);
-	visible(stream, event);
+	if (event->stream_status.status != DEVICE_NONE || stream->kind == KIND_MANAGED) {
+		visible(stream, event);
+		stream->status = (uint8_t)event->stream_status.status;
+	}
 	stream->activity_seq = event->seq;
 	stream->phase = (uint8_t)event->stream_status.phase;
 	stream->was_live |= stream->phase == PHASE_LIVE;
-	stream->status = (uint8_t)event->stream_status.status;
 	stream->missed = 0;
 	if (!stream->start_delivered) {
 		stream->start_delivered = true; /* a device that talks about it has got it */

@@ -57,7 +57,7 @@ void gateway_app_open(struct gateway *self, const struct gateway_edge *edge, int
 	if (!link)
 		return;
 	link->kind = LINK_APP;
-	link->app.waiting_first = link->app.waiting_last = GATEWAY_NONE;
+	gateway_line_init(&link->app.line);
 	self->apps_open++;
 	gateway_clock_start(self, link, CLOCK_INIT, now_ms + self->options.init_ms);
 }

@@ -18,6 +18,7 @@
 #define GATEWAY_LINK_BITS 20 /* of a link id: its slot; the rest counts */
 #define GATEWAY_LINKS_MAX (1u << GATEWAY_LINK_BITS)
 #define GATEWAY_WAITING_MAX 32 /* requests of one app that wait for an earlier one */
+#define GATEWAY_HELD_MAX 4 /* orders for a device that wait for its connection_ack */
 #define GATEWAY_REST_MAX 256 /* REST calls that wait for the registry */
 #define GATEWAY_ACK_AGE_MS 5 /* acks are collected for so long */
 /* An app that waits for the verdict on its init: the SDK gives up, without another attempt, after

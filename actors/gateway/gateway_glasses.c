@@ -20,6 +20,7 @@ void gateway_glasses_open(struct gateway *self, const struct gateway_edge *edge,
 		return;
 	}
 	link->kind = LINK_GLASSES;
+	gateway_line_init(&link->glasses.held);
 	self->glasses_open++;
 	/* Before the registry has been there for the first time its arrival announces everything.
 	 */
@@ -44,7 +45,8 @@ void gateway_glasses_announce(struct gateway *self, struct link *link, bool resu
 	struct stream_event *event = gateway_tell(self, link, EVENT_EDGE_LINK_OPENED, fx);
 
 	event->edge_link_opened.link = link->id;
-	event->edge_link_opened.resumed = resumed;
+	/* One that waits for its connection_ack still has to get it. */
+	event->edge_link_opened.resumed = resumed && link->glasses.acked;
 	event->edge_link_opened.dashboard = self->dashboard;
 	if (link->glasses.has_state)
 		tell_state(self, link, link->glasses.wifi, fx);
@@ -54,6 +56,7 @@ void gateway_glasses_forget(struct gateway *self, struct link *link)
 {
 	pool_drop(&self->pool, &link->glasses.model);
 	pool_drop(&self->pool, &link->glasses.filter);
+	gateway_line_clear(self, &link->glasses.held);
 	self->glasses_open--;
 }
 
@@ -316,23 +319,97 @@ static enum outcome stop_device(struct gateway *self, struct link *link,
 	return OUTCOME_SENT;
 }
 
+static void carry_out(struct gateway *self, struct link *link, const struct stream_event *order,
+		      struct effects *fx)
+{
+	gateway_link_announce(self, link, fx);
+	device_told(self, order, link->id,
+		    order->type == EVENT_DELIVER_STOP ? stop_device(self, link, order)
+						      : start_device(self, link, order),
+		    fx);
+}
+
+enum {
+	HELD_STREAM_ID,
+	HELD_APP_ID,
+	HELD_URL,
+	HELD_TOLD_ID = HELD_URL,
+	HELD_VIDEO,
+	HELD_AUDIO,
+	HELD_OPTIONS
+};
+
+/* The connection_ack comes first on a socket: what overtook it waits for it. */
+static bool hold(struct gateway *self, struct link *link, const struct stream_event *order)
+{
+	const struct waiting head = { .kind = (uint8_t)order->type,
+				      .epoch = order->epoch,
+				      .cause = order->cause };
+	struct text texts[WAITING_TEXTS] = { [HELD_STREAM_ID] = order->stream_id };
+
+	if (order->type == EVENT_DELIVER_STOP) {
+		texts[HELD_APP_ID] = order->deliver_stop.app_id;
+		texts[HELD_TOLD_ID] = order->deliver_stop.told_id;
+	} else {
+		texts[HELD_APP_ID] = order->deliver_start.app_id;
+		texts[HELD_URL] = order->deliver_start.rtmp_url;
+		texts[HELD_VIDEO] = order->deliver_start.video;
+		texts[HELD_AUDIO] = order->deliver_start.audio;
+		texts[HELD_OPTIONS] = order->deliver_start.options;
+	}
+	return link->glasses.held.count < GATEWAY_HELD_MAX &&
+	       gateway_line_add(self, &link->glasses.held, &head, texts);
+}
+
+static void release_held(struct gateway *self, struct link *link, struct effects *fx)
+{
+	while (link->glasses.held.count > 0) {
+		struct text texts[WAITING_TEXTS];
+		struct waiting head;
+
+		gateway_line_take(self, &link->glasses.held, &head, texts);
+		struct stream_event order = {
+			.type = (enum stream_event_type)head.kind,
+			.user_id = gateway_link_user(self, link),
+			.stream_id = texts[HELD_STREAM_ID],
+			.epoch = head.epoch,
+			.cause = head.cause,
+		};
+
+		if (order.type == EVENT_DELIVER_STOP) {
+			order.deliver_stop.app_id = texts[HELD_APP_ID];
+			order.deliver_stop.told_id = texts[HELD_TOLD_ID];
+		} else {
+			order.deliver_start.app_id = texts[HELD_APP_ID];
+			order.deliver_start.rtmp_url = texts[HELD_URL];
+			order.deliver_start.video = texts[HELD_VIDEO];
+			order.deliver_start.audio = texts[HELD_AUDIO];
+			order.deliver_start.options = texts[HELD_OPTIONS];
+		}
+		carry_out(self, link, &order, fx);
+	}
+}
+
 static void on_order(struct gateway *self, const struct stream_event *order, struct effects *fx)
 {
 	bool stop = order->type == EVENT_DELIVER_STOP;
 	uint64_t id = stop ? order->deliver_stop.link : order->deliver_start.link;
 	struct link *link = gateway_link_find(self, id, LINK_GLASSES);
 
-	if (!link || !text_equal(gateway_link_user(self, link), order->user_id)) {
-		self->counts.links_missed++;
-		device_told(self, order, id, OUTCOME_NO_LINK, fx);
-		return;
+	if (link && text_equal(gateway_link_user(self, link), order->user_id)) {
+		if (link->glasses.acked) {
+			carry_out(self, link, order, fx);
+			return;
+		}
+		if (hold(self, link, order))
+			return;
 	}
-	gateway_link_announce(self, link, fx);
-	device_told(self, order, id,
-		    stop ? stop_device(self, link, order) : start_device(self, link, order), fx);
+	self->counts.links_missed++;
+	device_told(self, order, id, OUTCOME_NO_LINK, fx);
 }
 
-static void on_notice(struct gateway *self, struct link *link, const struct stream_event *event)
+static void on_notice(struct gateway *self, struct link *link, const struct stream_event *event,
+		      struct effects *fx)
 {
 	struct text user = gateway_link_user(self, link);
 	struct text package = event->registry_glasses_notice.package;
@@ -341,6 +418,7 @@ static void on_notice(struct gateway *self, struct link *link, const struct stre
 	case NOTICE_CONNECTION_ACK:
 		link->glasses.acked = true;
 		gateway_send(self, link, EDGE_CONNECTION_ACK)->connection_ack.session_id = user;
+		release_held(self, link, fx);
 		return;
 	case NOTICE_APP_STATE_CHANGE:
 		gateway_send(self, link, EDGE_APP_STATE_CHANGE)->app_state_change.session_id = user;
@@ -375,7 +453,7 @@ void gateway_glasses_event(struct gateway *self, const struct stream_event *even
 		return;
 	}
 	if (event->type == EVENT_REGISTRY_GLASSES_NOTICE) {
-		on_notice(self, link, event);
+		on_notice(self, link, event, fx);
 		return;
 	}
 	link->glasses.filter_all = event->registry_relay_filter.all;

@@ -41,6 +41,22 @@ enum gateway_clock {
 	CLOCK_NONE = CLOCK_COUNT,
 };
 
+#define WAITING_TEXTS 6
+
+/* Something that has to wait its turn: a request of an app, an order for a device. */
+struct waiting {
+	uint32_t next;
+	uint8_t kind; /* enum request_kind; orders: enum stream_event_type */
+	bool oversized;
+	uint64_t epoch, cause; /* orders only */
+	struct pooled texts[WAITING_TEXTS];
+};
+
+struct line {
+	uint32_t first, last; /* of struct waiting */
+	uint8_t count;
+};
+
 /* What this device was last told to run, on this socket. */
 struct fence {
 	uint64_t epoch; /* 0: nothing; the device's stream is unknown */
@@ -53,6 +69,7 @@ struct glasses {
 	struct fence fence;
 	struct pooled model;
 	struct pooled filter; /* LIST of message types that some app wants */
+	struct line held; /* orders that wait for the connection_ack */
 	bool filter_all, acked, has_state, connected;
 	uint8_t wifi;
 };
@@ -67,8 +84,7 @@ struct app {
 	struct delivered direct, copy;
 	int64_t accepted_ms;
 	uint64_t request; /* outstanding; 0: none */
-	uint32_t waiting_first, waiting_last;
-	uint8_t waiting;
+	struct line line;
 	uint8_t phase; /* enum app_phase */
 	uint8_t asked; /* enum request_kind of the outstanding one */
 	bool key_ok, replaced, subscribed;
@@ -102,13 +118,6 @@ struct ask {
 	enum request_kind kind;
 	bool oversized;
 	struct text stream_id, rtmp_url, video, audio, options;
-};
-
-struct waiting {
-	uint32_t next;
-	uint8_t kind;
-	bool oversized;
-	struct pooled texts[5];
 };
 
 struct rest {
@@ -209,6 +218,16 @@ void gateway_clock_stop(struct gateway *self, struct link *link);
 
 /* gateway_start_wait() - account for one stream request: 0, or ms to wait. */
 int64_t gateway_start_wait(struct gateway *self, const struct link *link, int64_t now_ms);
+
+/* gateway_line_*() - waiting entries in order; false if there is no room for one more. */
+void gateway_line_init(struct line *line);
+bool gateway_line_add(struct gateway *self, struct line *line, const struct waiting *head,
+		      const struct text texts[WAITING_TEXTS]);
+
+/* gateway_line_take() - the first; its texts stay readable until the next call into the core. */
+void gateway_line_take(struct gateway *self, struct line *line, struct waiting *head,
+		       struct text texts[WAITING_TEXTS]);
+void gateway_line_clear(struct gateway *self, struct line *line);
 
 /* ---- gateway_glasses.c ---- */
 

@@ -285,3 +285,83 @@ void gateway_clock_stop(struct gateway *self, struct link *link)
 		self->links[link->next].previous = link->previous;
 	link->clock = CLOCK_NONE;
 }
+
+/* ---- lines ---- */
+
+void gateway_line_init(struct line *line)
+{
+	*line = (struct line){ .first = GATEWAY_NONE, .last = GATEWAY_NONE };
+}
+
+static void waiting_release(struct gateway *self, uint32_t slot)
+{
+	struct waiting *waiting = &self->waitings[slot];
+
+	for (int i = 0; i < WAITING_TEXTS; i++)
+		pool_drop(&self->pool, &waiting->texts[i]);
+	*waiting = (struct waiting){ .next = self->waiting_free };
+	self->waiting_free = slot;
+}
+
+static uint32_t waiting_slot(struct gateway *self)
+{
+	uint32_t slot = self->waiting_free;
+
+	if (slot != GATEWAY_NONE) {
+		self->waiting_free = self->waitings[slot].next;
+		return slot;
+	}
+	return self->waiting_next < self->options.connections_max ? self->waiting_next++
+								  : GATEWAY_NONE;
+}
+
+bool gateway_line_add(struct gateway *self, struct line *line, const struct waiting *head,
+		      const struct text texts[WAITING_TEXTS])
+{
+	uint32_t slot = waiting_slot(self);
+
+	if (slot == GATEWAY_NONE)
+		return false;
+	struct waiting *waiting = &self->waitings[slot];
+
+	*waiting = *head;
+	memset(waiting->texts, 0, sizeof waiting->texts);
+	waiting->next = GATEWAY_NONE;
+	for (int i = 0; i < WAITING_TEXTS; i++)
+		if (!pool_keep(&self->pool, texts[i], &waiting->texts[i])) {
+			waiting_release(self, slot);
+			return false;
+		}
+	if (line->last == GATEWAY_NONE)
+		line->first = slot;
+	else
+		self->waitings[line->last].next = slot;
+	line->last = slot;
+	line->count++;
+	return true;
+}
+
+void gateway_line_take(struct gateway *self, struct line *line, struct waiting *head,
+		       struct text texts[WAITING_TEXTS])
+{
+	uint32_t slot = line->first;
+
+	assert(slot != GATEWAY_NONE);
+	*head = self->waitings[slot];
+	for (int i = 0; i < WAITING_TEXTS; i++)
+		texts[i] = pool_text(&self->pool, head->texts[i]);
+	line->first = head->next;
+	if (line->first == GATEWAY_NONE)
+		line->last = GATEWAY_NONE;
+	line->count--;
+	waiting_release(self, slot);
+}
+
+void gateway_line_clear(struct gateway *self, struct line *line)
+{
+	struct text texts[WAITING_TEXTS];
+	struct waiting head;
+
+	while (line->count > 0)
+		gateway_line_take(self, line, &head, texts);
+}

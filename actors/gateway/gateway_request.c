@@ -11,102 +11,43 @@
 	"Camera permission required to start managed streams. " \
 	"Please add the CAMERA permission in the developer console."
 
-enum { TEXT_STREAM_ID, TEXT_URL, TEXT_VIDEO, TEXT_AUDIO, TEXT_OPTIONS, TEXT_COUNT };
-_Static_assert(sizeof((struct waiting *)0)->texts / sizeof(struct pooled) == TEXT_COUNT,
-	       "one place per text");
+enum { TEXT_STREAM_ID, TEXT_URL, TEXT_VIDEO, TEXT_AUDIO, TEXT_OPTIONS };
 
 /* ---- the line ---- */
 
-static uint32_t waiting_slot(struct gateway *self)
+static bool wait_in_line(struct gateway *self, struct link *link, const struct ask *ask)
 {
-	uint32_t slot = self->waiting_free;
-
-	if (slot != GATEWAY_NONE) {
-		self->waiting_free = self->waitings[slot].next;
-		return slot;
-	}
-	return self->waiting_next < self->options.connections_max ? self->waiting_next++
-								  : GATEWAY_NONE;
-}
-
-static void waiting_release(struct gateway *self, uint32_t slot)
-{
-	struct waiting *waiting = &self->waitings[slot];
-
-	for (int i = 0; i < TEXT_COUNT; i++)
-		pool_drop(&self->pool, &waiting->texts[i]);
-	*waiting = (struct waiting){ .next = self->waiting_free };
-	self->waiting_free = slot;
-}
-
-static bool waiting_keep(struct gateway *self, uint32_t slot, const struct ask *ask)
-{
-	const struct text texts[TEXT_COUNT] = {
+	const struct text texts[WAITING_TEXTS] = {
 		[TEXT_STREAM_ID] = ask->stream_id, [TEXT_URL] = ask->rtmp_url,
 		[TEXT_VIDEO] = ask->video,	   [TEXT_AUDIO] = ask->audio,
 		[TEXT_OPTIONS] = ask->options,
 	};
-	struct waiting *waiting = &self->waitings[slot];
+	const struct waiting head = { .kind = (uint8_t)ask->kind, .oversized = ask->oversized };
 
-	*waiting = (struct waiting){
-		.next = GATEWAY_NONE,
-		.kind = (uint8_t)ask->kind,
-		.oversized = ask->oversized,
-	};
-	for (int i = 0; i < TEXT_COUNT; i++)
-		if (!pool_keep(&self->pool, texts[i], &waiting->texts[i]))
-			return false;
-	return true;
+	return link->app.line.count < GATEWAY_WAITING_MAX &&
+	       gateway_line_add(self, &link->app.line, &head, texts);
 }
 
-static bool wait_in_line(struct gateway *self, struct link *link, const struct ask *ask)
-{
-	struct app *app = &link->app;
-	uint32_t slot = app->waiting < GATEWAY_WAITING_MAX ? waiting_slot(self) : GATEWAY_NONE;
-
-	if (slot == GATEWAY_NONE)
-		return false;
-	if (!waiting_keep(self, slot, ask)) {
-		waiting_release(self, slot);
-		return false;
-	}
-	if (app->waiting_last == GATEWAY_NONE)
-		app->waiting_first = slot;
-	else
-		self->waitings[app->waiting_last].next = slot;
-	app->waiting_last = slot;
-	app->waiting++;
-	return true;
-}
-
-/* The next in line; its texts stay readable until the next call into the core. */
 static struct ask step_forward(struct gateway *self, struct link *link)
 {
-	struct app *app = &link->app;
-	uint32_t slot = app->waiting_first;
-	struct waiting *waiting = &self->waitings[slot];
-	struct ask ask = {
-		.kind = (enum request_kind)waiting->kind,
-		.oversized = waiting->oversized,
-		.stream_id = pool_text(&self->pool, waiting->texts[TEXT_STREAM_ID]),
-		.rtmp_url = pool_text(&self->pool, waiting->texts[TEXT_URL]),
-		.video = pool_text(&self->pool, waiting->texts[TEXT_VIDEO]),
-		.audio = pool_text(&self->pool, waiting->texts[TEXT_AUDIO]),
-		.options = pool_text(&self->pool, waiting->texts[TEXT_OPTIONS]),
-	};
+	struct text texts[WAITING_TEXTS];
+	struct waiting head;
 
-	app->waiting_first = waiting->next;
-	if (app->waiting_first == GATEWAY_NONE)
-		app->waiting_last = GATEWAY_NONE;
-	app->waiting--;
-	waiting_release(self, slot);
-	return ask;
+	gateway_line_take(self, &link->app.line, &head, texts);
+	return (struct ask){
+		.kind = (enum request_kind)head.kind,
+		.oversized = head.oversized,
+		.stream_id = texts[TEXT_STREAM_ID],
+		.rtmp_url = texts[TEXT_URL],
+		.video = texts[TEXT_VIDEO],
+		.audio = texts[TEXT_AUDIO],
+		.options = texts[TEXT_OPTIONS],
+	};
 }
 
 void gateway_request_forget(struct gateway *self, struct link *link)
 {
-	while (link->app.waiting > 0)
-		(void)step_forward(self, link);
+	gateway_line_clear(self, &link->app.line);
 	link->app.request = 0;
 }
 
@@ -206,7 +147,7 @@ void gateway_request_next(struct gateway *self, struct link *link, int64_t now_m
 			  struct effects *fx)
 {
 	link->app.request = 0;
-	if (link->app.waiting > 0) {
+	if (link->app.line.count > 0) {
 		struct ask ask = step_forward(self, link);
 
 		send(self, link, &ask, now_ms, fx);

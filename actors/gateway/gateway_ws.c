@@ -54,6 +54,11 @@ uint64_t gateway_ws_received(struct lws *wsi)
 	return gateway_socket_received(lws_get_socket_fd(wsi));
 }
 
+void gateway_ws_kill(struct lws *wsi)
+{
+	lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+}
+
 /* ---- accepting ---- */
 
 void gateway_ws_left(struct gateway_ws *ws, uint32_t address)

@@ -103,7 +103,7 @@ static void expired(struct gateway_ws *ws, enum ws_clock clock, uint32_t slot)
 		gateway_ws_conn_lose(ws, conn, 1001, TEXT("Ping timeout - no pong received"));
 		return;
 	case WS_LINGER:
-		lws_set_timeout(conn->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+		gateway_ws_kill(conn->wsi);
 		return;
 	case WS_HANDSHAKE:
 		gateway_ws_visit_expired(ws, &ws->visits[slot]);

@@ -126,8 +126,6 @@ static void begin_close(struct gateway_ws *ws, struct conn *conn, unsigned code,
 	drop_message(conn);
 	lws_close_reason(conn->wsi, (enum lws_close_status)code,
 			 (unsigned char *)(uintptr_t)reason.bytes, reason.length);
-	gateway_ws_clock_set(ws, WS_LINGER, slot_of(ws, conn),
-			     gateway_ws_now_ms() + GATEWAY_LINGER_MS);
 	lws_callback_on_writable(conn->wsi);
 }
 
@@ -135,8 +133,17 @@ void gateway_ws_shut(struct gateway_ws *ws, uint64_t link, unsigned code, struct
 {
 	struct conn *conn = gateway_ws_conn(ws, link);
 
-	if (conn && !conn->closing)
-		begin_close(ws, conn, code, reason);
+	if (!conn || conn->closing)
+		return;
+	begin_close(ws, conn, code);
+	say_close(conn, code, reason);
+}
+
+static void list_lost(struct gateway_ws *ws, struct conn *conn)
+{
+	conn->lost_next = ws->lost_first;
+	ws->lost_first = slot_of(ws, conn);
+	ev_idle_start(ws->options.loop, &ws->telling);
 }
 
 void gateway_ws_conn_lose(struct gateway_ws *ws, struct conn *conn, unsigned code,
@@ -144,10 +151,24 @@ void gateway_ws_conn_lose(struct gateway_ws *ws, struct conn *conn, unsigned cod
 {
 	if (conn->closing)
 		return;
-	begin_close(ws, conn, code, reason);
-	conn->lost_next = ws->lost_first;
-	ws->lost_first = slot_of(ws, conn);
-	ev_idle_start(ws->options.loop, &ws->telling);
+	begin_close(ws, conn, code);
+	say_close(conn, code, reason);
+	list_lost(ws, conn);
+}
+
+/* The library closes on its own where a peer breaks the framing, and says nothing until the end:
+ * whoever writes or pings looks.
+ */
+static bool is_over(struct gateway_ws *ws, struct conn *conn)
+{
+	if (conn->closing)
+		return true;
+	if (lws_get_close_length(conn->wsi) == 0)
+		return false;
+	gateway_ws_count(ws, "gateway.limit_frames");
+	begin_close(ws, conn, 1002);
+	list_lost(ws, conn);
+	return true;
 }
 
 void gateway_ws_tell_lost(struct gateway_ws *ws)
@@ -169,10 +190,13 @@ char *gateway_ws_buffer(struct gateway_ws *ws)
 	return ws->buffer + LWS_PRE;
 }
 
+/* The library looks at its own timers only when it is woken. */
 static void write_now(struct conn *conn, char *bytes, size_t length, enum lws_write_protocol how)
 {
-	if (lws_write(conn->wsi, (unsigned char *)bytes, length, how) < 0)
-		lws_set_timeout(conn->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+	if (lws_write(conn->wsi, (unsigned char *)bytes, length, how) >= 0)
+		return;
+	lws_set_timeout(conn->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+	lws_cancel_service(lws_get_context(conn->wsi));
 }
 
 /* What is in line and not sent, without the records' heads. */
@@ -229,7 +253,7 @@ void gateway_ws_send(struct gateway_ws *ws, uint64_t link, size_t length)
 {
 	struct conn *conn = gateway_ws_conn(ws, link);
 
-	if (!conn || conn->closing)
+	if (!conn || is_over(ws, conn))
 		return;
 	if (is_clear(conn))
 		write_now(conn, ws->buffer + LWS_PRE, length, LWS_WRITE_TEXT);
@@ -388,6 +412,8 @@ void gateway_ws_conn_ping(struct gateway_ws *ws, struct conn *conn)
 {
 	int64_t waited_ms = gateway_ws_now_ms() - conn->rx_since_ms;
 
+	if (is_over(ws, conn))
+		return;
 	if (pings_too_much(ws, conn)) {
 		gateway_ws_count(ws, "gateway.limit_controls");
 		gateway_ws_conn_lose(ws, conn, 1008, TEXT("Too many control frames"));

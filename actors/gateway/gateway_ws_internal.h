@@ -104,6 +104,9 @@ void gateway_ws_count(const struct gateway_ws *ws, const char *name);
 /* gateway_ws_received() - bytes that came in on @wsi's socket; 0 if the system does not say. */
 uint64_t gateway_ws_received(struct lws *wsi);
 
+/* gateway_ws_kill() - end @wsi now, without a word; not from inside its own callbacks. */
+void gateway_ws_kill(struct lws *wsi);
+
 /* gateway_ws_left() - a connection from @address is gone. */
 void gateway_ws_left(struct gateway_ws *ws, uint32_t address);
 

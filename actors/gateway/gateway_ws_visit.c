@@ -352,5 +352,5 @@ void gateway_ws_visit_expired(struct gateway_ws *ws, struct visit *visit)
 		refuse(visit, 408, "Request not completed");
 		(void)gateway_ws_visit_writable(visit);
 	}
-	lws_set_timeout(visit->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+	gateway_ws_kill(visit->wsi);
 }

@@ -304,10 +304,6 @@ void registry_on_status(struct registry *self, const struct input *input)
 		return;
 	struct status_rule rule = phase_status_rule(stream->kind, event->edge_status.status);
 
-	if (rule.trigger == TRIGGER_NONE) {
-		stream_move(self, stream, stream->phase, 0, true);
-		return;
-	}
 	if (rule.trigger == TRIGGER_CLOSE) {
 		registry_close(self, stream,
 			       &(struct closing){ .cause = rule.cause,
@@ -318,6 +314,8 @@ void registry_on_status(struct registry *self, const struct input *input)
 	}
 	enum phase next = phase_next(stream->kind, stream->phase, rule.trigger);
 
+	if (rule.trigger == TRIGGER_NONE) /* a sign of life, no word */
+		next = stream->phase == PHASE_SUSPECT ? PHASE_LIVE : stream->phase;
 	if (next == PHASE_NONE) {
 		self->stats.refused++;
 		return;

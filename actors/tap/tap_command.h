@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "actors/tap/tap_options.h"
+#include "actors/tap/tap_say.h"
 #include "actors/tap/tap_text.h"
 
 /* Exit codes; scripts rely on them.  Functions that return one have said why on stderr. */
@@ -60,9 +61,6 @@ struct command {
 
 extern const struct command command_gateways, command_help, command_ls, command_show, command_stop,
 	command_tap;
-
-/* say() - one line on stderr, behind "weir: ". */
-void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* command_find() - the command of that name, or NULL. */
 const struct command *command_find(const struct cli *cli, const char *name);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -52,17 +51,6 @@ static const struct option_row rows[] = {
 	ROW("help", 'h', OPTION_FLAG, NULL, help, 0, 0, "explain the command"),
 	ROW("version", 'V', OPTION_FLAG, NULL, version, 0, 0, "say which version this is"),
 };
-
-void say(const char *format, ...)
-{
-	va_list args;
-
-	(void)fputs("weir: ", stderr);
-	va_start(args, format);
-	(void)vfprintf(stderr, format, args);
-	va_end(args);
-	(void)fputc('\n', stderr);
-}
 
 const struct command *command_find(const struct cli *cli, const char *name)
 {

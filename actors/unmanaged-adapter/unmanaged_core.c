@@ -59,7 +59,7 @@ static void on_status(struct unmanaged *self, const struct stream_event *event)
 	apply(self, event);
 	const struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
 
-	if (stream && stream->seq == event->seq && self->synced)
+	if (stream && stream->status_seq == event->seq && self->synced)
 		unmanaged_notify(self, stream, phase_app_word(stream->phase), false, true, true);
 }
 

@@ -326,7 +326,7 @@ void beat(uint64_t id)
 	message(id, &(struct stream_event){ .type = EVENT_GATEWAY_BEAT });
 }
 
-static void ack_from(uint64_t id, const char *stream, const char *ack_id)
+void ack_from(uint64_t id, const char *stream, const char *ack_id)
 {
 	struct stream_event event = { .type = EVENT_ACK_BATCH };
 	struct list_writer list;

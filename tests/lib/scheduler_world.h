@@ -76,7 +76,8 @@ struct stream_event gateway(uint64_t id, enum link_state state);
 void connect_gateway(uint64_t id); /* up in the story and connected to us */
 void peer(uint64_t id, enum input_type type);
 void beat(uint64_t id);
-void ack(const char *stream, const char *ack_id);
+void ack(const char *stream, const char *ack_id); /* from GATEWAY_A */
+void ack_from(uint64_t id, const char *stream, const char *ack_id);
 void answer(const struct record *probe);
 
 /* live() - user @user with link 1 at GATEWAY_A and a live unmanaged stream, from now. */

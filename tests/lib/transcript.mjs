@@ -97,8 +97,15 @@ class Party {
       if (timer) t.onTime(entry, t.due(timer));
       else if (immediate) t.atOnce(entry);
     } catch (error) {
-      error.message += `\nexpected ${JSON.stringify(t.fill(expected))}\n${this.recorder.story()}`;
-      throw error;
+      /* A new one: the text of the old is already part of its stack. */
+      throw new assert.AssertionError({
+        message: [
+          error.message,
+          `expected ${JSON.stringify(t.fill(expected))}`,
+          `got      ${entry.raw ?? JSON.stringify(entry)}`,
+          this.recorder.story(),
+        ].join('\n'),
+      });
     }
     return entry;
   }

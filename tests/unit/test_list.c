@@ -39,9 +39,12 @@ Test(list, no_text_is_an_empty_list_and_other_values_are_none)
 
 Test(list, every_width_is_read_back)
 {
-	static const uint64_t numbers[] = { 0,	       1,	       127,	   128,
-					    255,       256,	       UINT16_MAX, UINT16_MAX + 1,
-					    UINT32_MAX, UINT32_MAX + 1ull, UINT64_MAX };
+	static const uint64_t numbers[] = { 0,		1,
+					    127,	128,
+					    255,	256,
+					    UINT16_MAX, UINT16_MAX + 1,
+					    UINT32_MAX, UINT32_MAX + 1ull,
+					    UINT64_MAX };
 	static const uint32_t lengths[] = { 0, 1, 31, 32, 255, 256, UINT16_MAX, UINT16_MAX + 1 };
 	size_t number_count = sizeof numbers / sizeof numbers[0];
 	size_t length_count = sizeof lengths / sizeof lengths[0];

@@ -157,8 +157,8 @@ Test(roles, gateways_have_no_command)
 {
 	EACH_TYPE(type)
 	{
-		bool is_fact = type >= EVENT_EDGE_LINK_OPENED &&
-			       type < EVENT_REGISTRY_GLASSES_NOTICE;
+		bool is_fact =
+			type >= EVENT_EDGE_LINK_OPENED && type < EVENT_REGISTRY_GLASSES_NOTICE;
 
 		cr_assert_eq(may(type, ROLE_GATEWAY, ROLE_REGISTRY),
 			     is_fact || type == EVENT_PEER_HELLO, "%s", stream_event_name(type));

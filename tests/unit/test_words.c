@@ -7,9 +7,9 @@
 #include "proto/words.h"
 
 static const struct words *const tables[] = {
-	&role_words,	      &kind_words, &phase_words, &link_words,	  &wifi_words,
-	&app_state_words,     &hop_words,  &hook_words,	 &app_type_words, &notice_words,
-	&device_status_words, &timer_words, &result_words, &outcome_words, &end_cause_words,
+	&role_words,	      &kind_words,  &phase_words,  &link_words,	    &wifi_words,
+	&app_state_words,     &hop_words,   &hook_words,   &app_type_words, &notice_words,
+	&device_status_words, &timer_words, &result_words, &outcome_words,  &end_cause_words,
 };
 
 #define EACH_TABLE(words) \
