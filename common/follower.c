@@ -33,6 +33,7 @@ static void feed(struct follower *self, enum input_type type, const struct strea
 {
 	const struct input input = { .type = type,
 				     .peer = { ROLE_REGISTRY, self->incarnation },
+				     .seq = type == INPUT_SYNCED ? self->expected - 1 : 0,
 				     .event = event };
 
 	self->options.port.input(self->options.port.context, &input);

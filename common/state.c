@@ -6,6 +6,8 @@
 #include "common/state_internal.h"
 #include "proto/list.h"
 
+#define FORGET_MAX 16 /* dormant users in one call, at a few us each */
+
 static size_t aligned(size_t bytes)
 {
 	return (bytes + 63) & ~(size_t)63;
@@ -72,17 +74,30 @@ void state_clear(struct state *self)
 	state_reset_slots(self);
 }
 
+static bool texts_fit(const struct state *self)
+{
+	return pool_has_room(&self->pool, 2 * STREAM_EVENT_WIRE_MAX);
+}
+
 void state_settle(struct state *self)
 {
 	pool_settle(&self->pool);
+	/* Remembering is a courtesy: it ends where somebody who is here would find no room. */
+	for (unsigned i = 0; i < FORGET_MAX && self->dormant_count > 0 && !texts_fit(self); i++) {
+		state_forget_oldest(self);
+		pool_settle(&self->pool);
+	}
 }
 
 bool state_has_room(const struct state *self)
 {
+	/* Each dormant user gives up an app at least; but one of them may be who comes. */
+	uint32_t apps = self->options.apps_max - self->apps_count +
+			(self->dormant_count > 0 ? self->dormant_count - 1 : 0);
+
 	return (self->users_count < self->options.users_max || self->dormant_count > 0) &&
-	       self->apps_count + APPS_PER_USER_MAX <= self->options.apps_max &&
-	       self->streams_count < self->options.streams_max &&
-	       pool_has_room(&self->pool, 2 * STREAM_EVENT_WIRE_MAX);
+	       apps >= APPS_PER_USER_MAX && self->streams_count < self->options.streams_max &&
+	       texts_fit(self);
 }
 
 struct text state_text(const struct state *self, struct pooled kept)

@@ -91,6 +91,18 @@ static void user_release(struct state *self, uint32_t slot)
 		dormant_enter(self, slot);
 }
 
+/* An event that changes nothing leaves no user behind whom it made or woke. */
+static int leave(struct state *self, const struct state_user *user, int outcome)
+{
+	user_release(self, (uint32_t)(user - self->users));
+	return outcome;
+}
+
+void state_forget_oldest(struct state *self)
+{
+	user_free(self, self->dormant_oldest);
+}
+
 static uint32_t take_slot(uint32_t *free_head, uint32_t next_free, uint32_t *fresh, uint32_t max)
 {
 	uint32_t slot = *free_head;
@@ -177,12 +189,36 @@ static int session_move(struct state *self, const struct stream_event *event,
 	if (!user)
 		return STATE_E_FULL;
 	if (event->seq <= user->session_seq)
-		return STATE_E_OLD;
+		return leave(self, user, STATE_E_OLD);
 	user->session_seq = event->seq;
+	if (event->epoch > user->last_epoch)
+		user->last_epoch = event->epoch; /* a row says what the story has said before */
 	if (user->session == SESSION_NONE)
 		self->sessions_count++;
 	user->session = (uint8_t)session;
 	return 0;
+}
+
+/* What is older than the end of the session ended with it.  A follower may hear of the end late,
+ * between rows that are newer: those stay.
+ */
+static void end_apps(struct state *self, struct state_user *user, uint64_t seq)
+{
+	for (uint32_t i = user->apps; i != STATE_NONE;) {
+		struct state_app *app = &self->apps[i];
+
+		i = app->next;
+		if (app->seq > seq)
+			continue;
+		if (!self->options.remember_apps || app->state == APP_STOPPING) {
+			app_free(self, user, app);
+			continue;
+		}
+		app->state = APP_STOPPED;
+		app->link = app->gateway = 0;
+		app->wants = 0;
+		pool_drop(&self->pool, &app->types);
+	}
 }
 
 static int on_session_closed(struct state *self, const struct stream_event *event)
@@ -192,32 +228,24 @@ static int on_session_closed(struct state *self, const struct stream_event *even
 	if (slot == STATE_NONE)
 		return STATE_E_OLD;
 	struct state_user *user = &self->users[slot];
+	bool old = event->seq <= user->session_seq;
 
-	if (event->seq <= user->session_seq)
-		return STATE_E_OLD;
-	user->session_seq = event->seq;
-	if (user->session != SESSION_NONE)
-		self->sessions_count--;
-	user->session = SESSION_NONE;
-	user->link_state = LINK_NONE;
-	user->connected = false;
-	user->wifi = WIFI_UNKNOWN;
-	pool_drop(&self->pool, &user->model);
-	for (uint32_t i = user->apps; i != STATE_NONE;) {
-		struct state_app *app = &self->apps[i];
-
-		i = app->next;
-		if (!self->options.remember_apps) {
-			app_free(self, user, app);
-			continue;
-		}
-		app->state = APP_STOPPED;
-		app->link = app->gateway = 0;
-		app->wants = 0;
-		pool_drop(&self->pool, &app->types);
+	if (!old) {
+		user->session_seq = event->seq;
+		self->sessions_count -= user->session != SESSION_NONE;
+		user->session = SESSION_NONE;
+		user->last_epoch = 0;
 	}
-	user_release(self, slot);
-	return 0;
+	if (user->link_seq < event->seq)
+		user->link_state = LINK_NONE;
+	if (user->glasses_seq < event->seq) {
+		user->glasses_seq = 0;
+		user->connected = false;
+		user->wifi = WIFI_UNKNOWN;
+		pool_drop(&self->pool, &user->model);
+	}
+	end_apps(self, user, event->seq);
+	return leave(self, user, old ? STATE_E_OLD : 0);
 }
 
 static int on_link_changed(struct state *self, const struct stream_event *event)
@@ -227,7 +255,7 @@ static int on_link_changed(struct state *self, const struct stream_event *event)
 	if (!user)
 		return STATE_E_FULL;
 	if (event->seq <= user->link_seq)
-		return STATE_E_OLD;
+		return leave(self, user, STATE_E_OLD);
 	user->link_seq = event->seq;
 	user->link = event->link_changed.link;
 	user->gateway = event->link_changed.gateway;
@@ -242,9 +270,9 @@ static int on_glasses_changed(struct state *self, const struct stream_event *eve
 	if (!user)
 		return STATE_E_FULL;
 	if (event->seq <= user->glasses_seq)
-		return STATE_E_OLD;
+		return leave(self, user, STATE_E_OLD);
 	if (!pool_replace(&self->pool, event->glasses_changed.model, &user->model))
-		return STATE_E_FULL;
+		return leave(self, user, STATE_E_FULL);
 	user->glasses_seq = event->seq;
 	user->connected = event->glasses_changed.connected;
 	user->wifi = (uint8_t)event->glasses_changed.wifi;
@@ -253,22 +281,30 @@ static int on_glasses_changed(struct state *self, const struct stream_event *eve
 
 /* Apps ------------------------------------------------------------------------------------- */
 
-static struct state_app *app_need(struct state *self, struct state_user *user, struct text package)
+static uint32_t app_take(struct state *self)
 {
-	struct state_app *app = state_app_find(self, user, package);
 	uint32_t head = self->apps_free;
+	uint32_t next = head != STATE_NONE ? self->apps[head].next : STATE_NONE;
+
+	return take_slot(&self->apps_free, next, &self->apps_fresh, self->options.apps_max);
+}
+
+static struct state_app *app_need(struct state *self, struct state_user *user,
+				  const struct stream_event *event)
+{
+	struct state_app *app = state_app_find(self, user, event->app_changed.package);
+	uint32_t slot;
 
 	if (app)
 		return app;
-	uint32_t slot = take_slot(&self->apps_free,
-				  head != STATE_NONE ? self->apps[head].next : STATE_NONE,
-				  &self->apps_fresh, self->options.apps_max);
-
+	/* Apps that run go before apps that are remembered. */
+	while ((slot = app_take(self)) == STATE_NONE && self->dormant_count > 0)
+		state_forget_oldest(self);
 	if (slot == STATE_NONE)
 		return NULL;
 	app = &self->apps[slot];
 	*app = (struct state_app){ .next = self->apps_free };
-	if (!pool_keep(&self->pool, package, &app->package)) {
+	if (!pool_keep(&self->pool, event->app_changed.package, &app->package)) {
 		self->apps_free = slot;
 		return NULL;
 	}
@@ -279,28 +315,37 @@ static struct state_app *app_need(struct state *self, struct state_user *user, s
 	return app;
 }
 
+static int on_app_stopped(struct state *self, const struct stream_event *event)
+{
+	struct state_user *user = state_user_find(self, event->user_id);
+	struct state_app *app = state_app_find(self, user, event->app_changed.package);
+
+	if (!app)
+		return 0;
+	if (event->seq <= app->seq)
+		return STATE_E_OLD;
+	app_free(self, user, app);
+	return leave(self, user, 0);
+}
+
 static int on_app_changed(struct state *self, const struct stream_event *event)
 {
+	if (event->app_changed.state == APP_STOPPED)
+		return on_app_stopped(self, event);
 	struct state_user *user = user_need(self, event->user_id);
 
 	if (!user)
 		return STATE_E_FULL;
-	struct state_app *app = state_app_find(self, user, event->app_changed.package);
+	struct state_app *app = app_need(self, user, event);
 
-	if (app && event->seq <= app->seq)
-		return STATE_E_OLD;
-	if (event->app_changed.state == APP_STOPPED) {
-		if (app)
-			app_free(self, user, app);
-		user_release(self, (uint32_t)(user - self->users));
-		return 0;
-	}
-	app = app_need(self, user, event->app_changed.package);
-	if (!app)
-		return STATE_E_FULL;
+	if (!app || event->seq <= app->seq)
+		return leave(self, user, app ? STATE_E_OLD : STATE_E_FULL);
 	if (app->link != event->app_changed.link || app->gateway != event->app_changed.gateway)
 		app->opened_seq = event->seq;
 	app->seq = event->seq;
+	/* Subscriptions of an earlier life are not its own. */
+	if (app->subscribed_seq < event->seq)
+		app->subscribed_seq = event->seq;
 	app->state = (uint8_t)event->app_changed.state;
 	app->type = (uint8_t)event->app_changed.app_type;
 	app->link = event->app_changed.link;
@@ -313,7 +358,8 @@ static int on_app_subscribed(struct state *self, const struct stream_event *even
 	struct state_user *user = state_user_find(self, event->user_id);
 	struct state_app *app = state_app_find(self, user, event->app_subscribed.package);
 
-	if (!app || event->seq <= app->subscribed_seq)
+	/* A row may carry the seq of the app: no other event has that one. */
+	if (!app || event->seq < app->subscribed_seq)
 		return STATE_E_OLD;
 	if (!pool_replace(&self->pool, event->app_subscribed.types, &app->types))
 		return STATE_E_FULL;

@@ -5,11 +5,13 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* The cursor is (part << 48 | slot << 8 | step): gateways, then each user with all it has. */
-enum { PART_GATEWAYS, PART_USERS, PART_DONE };
-enum { STEP_SESSION, STEP_ENDING, STEP_LINK, STEP_GLASSES, STEP_APPS };
-
-#define APP_STEPS 2 /* app.changed, app.subscribed */
+/* The cursor is (part << 48 | slot << 8 | step).  Everything is walked by its slot, never along a
+ * list: a slot stays while its entity lives, so the story may go on between two rows and still
+ * nothing is left out that was there from the first row to the last.
+ */
+enum { PART_GATEWAYS, PART_USERS, PART_APPS, PART_STREAMS, PART_DONE };
+enum { STEP_SESSION, STEP_ENDING, STEP_LINK, STEP_GLASSES, STEP_USER_DONE };
+enum { STEP_APP, STEP_SUBSCRIBED, STEP_APP_DONE };
 
 static uint64_t cursor_of(unsigned part, uint32_t slot, unsigned step)
 {
@@ -27,7 +29,7 @@ static void gateway_row(const struct state_gateway *gateway, struct stream_event
 static void app_row(const struct state *self, const struct state_app *app, unsigned step,
 		    struct stream_event *out)
 {
-	if (step == 0) {
+	if (step == STEP_APP) {
 		*out = (struct stream_event){ .type = EVENT_APP_CHANGED, .seq = app->seq };
 		out->app_changed.package = state_text(self, app->package);
 		out->app_changed.state = app->state;
@@ -83,7 +85,8 @@ static bool session_row(const struct state_user *user, unsigned step, struct str
 		return false;
 	*out = (struct stream_event){ .type = step == STEP_ENDING ? EVENT_SESSION_ENDING
 								  : EVENT_SESSION_OPENED,
-				      .seq = user->session_seq };
+				      .seq = user->session_seq,
+				      .epoch = user->last_epoch };
 	if (step == STEP_SESSION) {
 		out->session_opened.waiting = user->session == SESSION_WAITING;
 		/* One older, so that the ending row behind it still counts as news. */
@@ -113,72 +116,84 @@ static bool link_row(const struct state *self, const struct state_user *user, un
 	return true;
 }
 
-/* Apps and streams are lists: the step counts along them. */
-static bool list_row(const struct state *self, const struct state_user *user, unsigned step,
-		     struct stream_event *out)
+/* Each part_row(): the row at (@slot, @step), moved on past what has none; false: the slot is done. */
+static bool part_gateways(const struct state *self, uint32_t slot, unsigned *step,
+			  struct stream_event *out)
 {
-	uint32_t slot;
-
-	for (slot = user->apps; slot != STATE_NONE && step >= APP_STEPS; step -= APP_STEPS)
-		slot = self->apps[slot].next;
-	if (slot != STATE_NONE) {
-		app_row(self, &self->apps[slot], step, out);
-		return true;
-	}
-	if (user->active != STATE_NONE && step-- == 0) {
-		stream_row(self, &self->streams[user->active], out);
-		return true;
-	}
-	for (slot = user->liabilities; slot != STATE_NONE && step > 0; step--)
-		slot = self->streams[slot].next;
-	if (slot == STATE_NONE)
+	if (self->gateways[slot].incarnation == 0 || *step > 0)
 		return false;
-	stream_row(self, &self->streams[slot], out);
+	gateway_row(&self->gateways[slot], out);
 	return true;
 }
 
-static bool user_row(const struct state *self, const struct state_user *user, unsigned *step,
-		     struct stream_event *out)
+static bool part_users(const struct state *self, uint32_t slot, unsigned *step,
+		       struct stream_event *out)
 {
-	for (; *step < STEP_APPS; (*step)++) {
+	const struct state_user *user = &self->users[slot];
+
+	if (!user->used || user->dormant)
+		return false;
+	for (; *step < STEP_USER_DONE; (*step)++) {
 		bool there = *step <= STEP_ENDING ? session_row(user, *step, out)
 						  : link_row(self, user, *step, out);
-		if (there)
-			break;
+		if (!there)
+			continue;
+		out->user_id = state_text(self, user->id);
+		return true;
 	}
-	if (*step >= STEP_APPS && !list_row(self, user, *step - STEP_APPS, out))
+	return false;
+}
+
+/* Apps that do not run are remembered here and nowhere else. */
+static bool part_apps(const struct state *self, uint32_t slot, unsigned *step,
+		      struct stream_event *out)
+{
+	const struct state_app *app = &self->apps[slot];
+
+	if (app->package.length == 0 || app->state == APP_STOPPED || *step >= STEP_APP_DONE)
 		return false;
-	out->user_id = state_text(self, user->id);
-	(*step)++;
+	app_row(self, app, *step, out);
+	out->user_id = state_text(self, self->users[app->user].id);
+	return true;
+}
+
+static bool part_streams(const struct state *self, uint32_t slot, unsigned *step,
+			 struct stream_event *out)
+{
+	const struct state_stream *stream = &self->streams[slot];
+
+	if (stream->phase == PHASE_NONE || *step > 0)
+		return false;
+	stream_row(self, stream, out);
+	out->user_id = state_text(self, self->users[stream->user].id);
 	return true;
 }
 
 bool state_row(const struct state *self, uint64_t *cursor, struct stream_event *out)
 {
+	static bool (*const part_row[PART_DONE])(const struct state *self, uint32_t slot,
+						 unsigned *step, struct stream_event *out) = {
+		[PART_GATEWAYS] = part_gateways,
+		[PART_USERS] = part_users,
+		[PART_APPS] = part_apps,
+		[PART_STREAMS] = part_streams,
+	};
+	const uint32_t slots[PART_DONE] = {
+		[PART_GATEWAYS] = GATEWAYS_MAX,
+		[PART_USERS] = self->users_fresh,
+		[PART_APPS] = self->apps_fresh,
+		[PART_STREAMS] = self->streams_fresh,
+	};
 	unsigned part = (unsigned)(*cursor >> 48);
 	uint32_t slot = (uint32_t)(*cursor >> 8);
 	unsigned step = (unsigned)(*cursor & 0xff);
 
-	for (; part == PART_GATEWAYS; slot++) {
-		if (slot == GATEWAYS_MAX) {
-			part = PART_USERS;
-			slot = 0;
-			break;
-		}
-		if (self->gateways[slot].incarnation == 0)
-			continue;
-		gateway_row(&self->gateways[slot], out);
-		*cursor = cursor_of(PART_GATEWAYS, slot + 1, 0);
-		return true;
-	}
-	for (; part == PART_USERS && slot < self->users_fresh; slot++, step = 0) {
-		const struct state_user *user = &self->users[slot];
-
-		if (!user->used || user->dormant || !user_row(self, user, &step, out))
-			continue;
-		*cursor = cursor_of(PART_USERS, slot, step);
-		return true;
-	}
+	for (; part < PART_DONE; part++, slot = 0)
+		for (; slot < slots[part]; slot++, step = 0)
+			if (part_row[part](self, slot, &step, out)) {
+				*cursor = cursor_of(part, slot, step + 1);
+				return true;
+			}
 	*cursor = cursor_of(PART_DONE, 0, 0);
 	return false;
 }
@@ -204,25 +219,61 @@ static uint64_t hash_app(const struct state *self, const struct state_app *app)
 	hash = mix(hash, app->subscribed_seq);
 	hash = mix(hash, app->link);
 	hash = mix(hash, app->gateway);
-	return mix(hash, (uint64_t)app->state << 8 | app->wants);
+	return mix(hash,
+		   (uint64_t)app->state << 16 | (uint64_t)app->type << 8 | (uint64_t)app->wants);
 }
 
+static uint64_t hash_user(const struct state *self, const struct state_user *user)
+{
+	uint64_t hash = hash_text(self, user->id);
+
+	hash = mix(hash, (uint64_t)user->session << 8 | user->link_state);
+	if (user->session != SESSION_NONE) {
+		hash = mix(hash, user->session_seq);
+		hash = mix(hash, user->last_epoch);
+		hash = mix(hash, user->glasses_seq);
+		hash = mix(hash, hash_text(self, user->model));
+		hash = mix(hash, (uint64_t)user->connected << 8 | user->wifi);
+	}
+	if (user->link_state != LINK_NONE)
+		hash = mix(hash, user->link_seq);
+	if (user->link_state == LINK_UP) {
+		hash = mix(hash, user->link);
+		hash = mix(hash, user->gateway);
+	}
+	return hash;
+}
+
+/* Not the URL, which is not published, and not what only explains. */
 static uint64_t hash_stream(const struct state *self, const struct state_stream *stream)
 {
 	uint64_t hash = hash_text(self, stream->id);
 
 	hash = mix(hash, hash_text(self, stream->package));
 	hash = mix(hash, hash_text(self, stream->told_id));
+	hash = mix(hash, hash_text(self, stream->stop_app_id));
 	hash = mix(hash, stream->epoch);
 	hash = mix(hash, stream->seq);
 	hash = mix(hash, stream->stream_seq);
+	hash = mix(hash, stream->opened_seq);
 	hash = mix(hash, stream->activity_seq);
 	hash = mix(hash, stream->status_seq);
+	hash = mix(hash, stream->status_stream_seq);
 	hash = mix(hash, stream->missed);
+	hash = mix(hash, (uint64_t)stream->created_ms);
 	hash = mix(hash, (uint64_t)stream->kind << 24 | (uint64_t)stream->phase << 16 |
 				 (uint64_t)stream->end_cause << 8 | stream->hop);
-	return mix(hash, (uint64_t)stream->start_delivered << 2 | (uint64_t)stream->stop_owed << 1 |
-				 stream->told_owed);
+	return mix(hash, (uint64_t)stream->was_live << 3 | (uint64_t)stream->start_delivered << 2 |
+				 (uint64_t)stream->stop_owed << 1 | stream->told_owed);
+}
+
+static uint64_t hash_gateway(const struct state_gateway *gateway)
+{
+	uint64_t hash = XXH3_64bits(gateway->name, strlen(gateway->name));
+
+	hash = mix(hash, gateway->incarnation);
+	hash = mix(hash, gateway->seq);
+	return mix(hash, gateway->state);
 }
 
 /* Sums, so that neither slot numbers nor list order matter. */
@@ -230,18 +281,16 @@ uint64_t state_hash(const struct state *self)
 {
 	uint64_t sum = 0;
 
+	for (unsigned i = 0; i < GATEWAYS_MAX; i++)
+		if (self->gateways[i].incarnation != 0)
+			sum += hash_gateway(&self->gateways[i]);
 	for (uint32_t i = 0; i < self->users_fresh; i++) {
 		const struct state_user *user = &self->users[i];
 		uint64_t hash;
 
 		if (!user->used || user->dormant)
 			continue;
-		hash = hash_text(self, user->id);
-		hash = mix(hash, user->session_seq);
-		hash = mix(hash, user->link_seq);
-		hash = mix(hash, user->link_state == LINK_UP ? user->link : 0);
-		hash = mix(hash, (uint64_t)user->session << 8 | user->link_state);
-		hash = mix(hash, (uint64_t)user->connected << 8 | user->wifi);
+		hash = hash_user(self, user);
 		for (uint32_t slot = user->apps; slot != STATE_NONE; slot = self->apps[slot].next)
 			if (self->apps[slot].state != APP_STOPPED)
 				sum += mix(hash, hash_app(self, &self->apps[slot]));
@@ -249,6 +298,7 @@ uint64_t state_hash(const struct state *self)
 	}
 	for (uint32_t i = 0; i < self->streams_fresh; i++)
 		if (self->streams[i].phase != PHASE_NONE)
-			sum += hash_stream(self, &self->streams[i]);
+			sum += mix(hash_text(self, self->users[self->streams[i].user].id),
+				   hash_stream(self, &self->streams[i]));
 	return sum;
 }

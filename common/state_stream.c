@@ -92,23 +92,46 @@ static struct state_stream *stream_take(struct state *self, struct state_user *u
 	return NULL;
 }
 
+/* Rows made while the story went on may show two: the older one's end has not been heard yet. */
 static void occupy(struct state *self, struct state_user *user, struct state_stream *stream)
 {
+	const struct state_stream *holder = state_active(self, user);
+
+	if (holder && holder->epoch > stream->epoch)
+		return;
+	self->active_count += user->active == STATE_NONE;
 	user->active = (uint32_t)(stream - self->streams);
-	self->active_count++;
+}
+
+static void vacate(struct state *self, struct state_user *user, const struct state_stream *stream)
+{
+	if (user->active != (uint32_t)(stream - self->streams))
+		return;
+	user->active = STATE_NONE;
+	self->active_count--;
 }
 
 static void become_liability(struct state *self, struct state_stream *stream)
 {
 	struct state_user *user = &self->users[stream->user];
-	uint32_t slot = (uint32_t)(stream - self->streams);
 
-	if (user->active == slot) {
-		user->active = STATE_NONE;
-		self->active_count--;
-	}
+	vacate(self, user, stream);
 	stream->next = user->liabilities;
-	user->liabilities = slot;
+	user->liabilities = (uint32_t)(stream - self->streams);
+}
+
+/* An event that changes nothing leaves no user behind whom it made or woke. */
+static int leave(struct state *self, const struct state_user *user, int outcome)
+{
+	state_user_release(self, (uint32_t)(user - self->users));
+	return outcome;
+}
+
+/* What only explains is kept if there is room: the story has it anyway. */
+static void keep_or_drop(struct state *self, struct text text, struct pooled *kept)
+{
+	if (!pool_replace(&self->pool, text, kept))
+		pool_drop(&self->pool, kept);
 }
 
 static void stamp(struct state_stream *stream, const struct stream_event *event)
@@ -133,11 +156,11 @@ static int on_opened(struct state *self, const struct stream_event *event)
 	if (!user)
 		return STATE_E_FULL;
 	if (event->epoch <= user->last_epoch)
-		return STATE_E_OLD;
+		return leave(self, user, STATE_E_OLD);
 	struct state_stream *stream = stream_take(self, user, event->stream_id);
 
 	if (!stream)
-		return STATE_E_FULL;
+		return leave(self, user, STATE_E_FULL);
 	stream->kind = (uint8_t)event->stream_opened.kind;
 	stream->phase = PHASE_REQUESTED;
 	stream->epoch = user->last_epoch = event->epoch;
@@ -172,9 +195,8 @@ static int on_status(struct state *self, struct state_stream *stream,
 		stream->start_delivered = true; /* a device that talks about it has got it */
 		forget_start(self, stream);
 	}
-	return pool_replace(&self->pool, event->stream_status.detail, &stream->detail)
-		       ? 0
-		       : STATE_E_FULL;
+	keep_or_drop(self, event->stream_status.detail, &stream->detail);
+	return 0;
 }
 
 static int on_moved(struct state *self, struct state_stream *stream,
@@ -209,14 +231,13 @@ static int on_closed(struct state *self, struct state_stream *stream,
 	stream->told_owed = event->stream_closed.told_owed;
 	forget_start(self, stream);
 	pool_drop(&self->pool, &stream->rtmp_url);
-	bool kept = pool_replace(&self->pool, event->stream_closed.by, &stream->by) &&
-		    pool_replace(&self->pool, event->stream_closed.detail, &stream->detail) &&
-		    pool_replace(&self->pool, event->stream_closed.told_id, &stream->told_id) &&
-		    pool_replace(&self->pool, event->stream_closed.stop_app_id,
-				 &stream->stop_app_id);
-
+	keep_or_drop(self, event->stream_closed.by, &stream->by);
+	keep_or_drop(self, event->stream_closed.detail, &stream->detail);
+	/* A stop without its words still stops. */
+	keep_or_drop(self, event->stream_closed.told_id, &stream->told_id);
+	keep_or_drop(self, event->stream_closed.stop_app_id, &stream->stop_app_id);
 	release(self, stream);
-	return kept ? 0 : STATE_E_FULL;
+	return 0;
 }
 
 static bool keep_row_texts(struct state *self, struct state_stream *stream,
@@ -232,15 +253,8 @@ static bool keep_row_texts(struct state *self, struct state_stream *stream,
 			    &stream->stop_app_id);
 }
 
-static int on_row(struct state *self, const struct stream_event *event)
+static void read_row(struct state_stream *stream, const struct stream_event *event)
 {
-	struct state_user *user = state_user_need(self, event->user_id);
-	struct state_stream *stream = state_stream_find(self, event->stream_id);
-
-	if (!user || (!stream && !(stream = stream_take(self, user, event->stream_id))))
-		return STATE_E_FULL;
-	if (event->seq <= stream->seq)
-		return STATE_E_OLD;
 	stamp(stream, event);
 	stream->kind = (uint8_t)event->snapshot_stream.kind;
 	stream->phase = (uint8_t)event->snapshot_stream.phase;
@@ -258,13 +272,45 @@ static int on_row(struct state *self, const struct stream_event *event)
 	stream->told_owed = event->snapshot_stream.told_owed;
 	stream->end_cause = (uint8_t)event->snapshot_stream.end_cause;
 	stream->hop = (uint8_t)event->snapshot_stream.hop;
+}
+
+static int on_row(struct state *self, const struct stream_event *event)
+{
+	struct state_stream *stream = state_stream_find(self, event->stream_id);
+
+	if (event->snapshot_stream.phase == PHASE_NONE || (stream && event->seq <= stream->seq))
+		return STATE_E_OLD;
+	struct state_user *user = state_user_need(self, event->user_id);
+
+	if (!user)
+		return STATE_E_FULL;
+	if (!stream && !(stream = stream_take(self, user, event->stream_id)))
+		return leave(self, user, STATE_E_FULL);
+	if (&self->users[stream->user] != user)
+		return leave(self, user, STATE_E_OLD);
+	vacate(self, user, stream);
+	unlink_liability(self, user, stream);
+	read_row(stream, event);
 	if (event->epoch > user->last_epoch)
 		user->last_epoch = event->epoch;
-	if (phase_active(stream->phase))
+	bool kept = keep_row_texts(self, stream, event);
+
+	if (phase_active(stream->phase)) {
 		occupy(self, user, stream);
-	else
+	} else {
 		become_liability(self, stream);
-	return keep_row_texts(self, stream, event) ? 0 : STATE_E_FULL;
+		release(self, stream);
+	}
+	return kept ? 0 : STATE_E_FULL;
+}
+
+/* Whether @event may still change @stream: what is closed only settles what it owes. */
+static bool is_news(const struct state_stream *stream, const struct stream_event *event)
+{
+	bool settles = event->type == EVENT_STREAM_TOLD || event->type == EVENT_STREAM_STOP_SETTLED;
+
+	return event->seq > stream->seq && event->epoch == stream->epoch &&
+	       settles == (stream->phase == PHASE_CLOSED);
 }
 
 int state_apply_stream(struct state *self, const struct stream_event *event)
@@ -275,7 +321,7 @@ int state_apply_stream(struct state *self, const struct stream_event *event)
 		return on_row(self, event);
 	struct state_stream *stream = state_stream_find(self, event->stream_id);
 
-	if (!stream || event->seq <= stream->seq || event->epoch != stream->epoch)
+	if (!stream || !is_news(stream, event))
 		return STATE_E_OLD;
 	switch (event->type) {
 	case EVENT_STREAM_STATUS:

@@ -250,9 +250,14 @@ static uint32_t connections_max(const struct config *config)
 static int direct_port(const struct config *config, const char *name)
 {
 	const char *dash = strrchr(name, '-');
-	int64_t port = dash ? config->gateway_direct_base_port + atoi(dash + 1) : 0;
+	char *end = NULL;
+	long number = dash ? strtol(dash + 1, &end, 10) : 0;
+	int64_t port = config->gateway_direct_base_port + number;
 
-	return config->gateway_direct_base_port > 0 && port <= UINT16_MAX ? (int)port : 0;
+	if (config->gateway_direct_base_port == 0 || !end || *end != '\0' || number <= 0 ||
+	    port > UINT16_MAX)
+		return 0;
+	return (int)port;
 }
 
 static struct text websocket_url(struct gateway_shell *shell)

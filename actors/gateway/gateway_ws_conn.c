@@ -118,12 +118,18 @@ void gateway_ws_conn_peer_closes(struct conn *conn, const uint8_t *bytes, size_t
 	conn->peer_code = length >= 2 ? (uint16_t)(bytes[0] << 8 | bytes[1]) : 1005;
 }
 
-static void begin_close(struct gateway_ws *ws, struct conn *conn, unsigned code, struct text reason)
+static void begin_close(struct gateway_ws *ws, struct conn *conn, unsigned code)
 {
 	conn->closing = true;
 	conn->code = (uint16_t)code;
 	stop_clocks(ws, conn);
 	drop_message(conn);
+	gateway_ws_clock_set(ws, WS_LINGER, slot_of(ws, conn),
+			     gateway_ws_now_ms() + GATEWAY_LINGER_MS);
+}
+
+static void say_close(struct conn *conn, unsigned code, struct text reason)
+{
 	lws_close_reason(conn->wsi, (enum lws_close_status)code,
 			 (unsigned char *)(uintptr_t)reason.bytes, reason.length);
 	lws_callback_on_writable(conn->wsi);

@@ -186,14 +186,17 @@ static void notice_stall(struct scheduler *self, int64_t now_ms)
 {
 	int64_t expected_ms = self->deadline_ms;
 
+	self->late_ms = 0;
 	if (expected_ms == INT64_MAX)
 		return;
 	if (expected_ms < self->tick_ms)
 		expected_ms = self->tick_ms;
 	if (expected_ms < self->stalled_ms)
 		expected_ms = self->stalled_ms;
-	if (now_ms - expected_ms <= self->options.stall_ms)
+	self->late_ms = now_ms - expected_ms;
+	if (self->late_ms <= self->options.stall_ms)
 		return;
+	self->late_ms = 0; /* from now on */
 	self->stalled_ms = now_ms;
 	self->sight_ms = now_ms;
 	self->stats.stalls++;
@@ -258,6 +261,12 @@ static void on_tick(struct scheduler *self, struct effects *fx)
 {
 	uint32_t budget = self->options.fires_max;
 
+	/* What we are about to judge may wait in a socket, since we slept past its time: let the
+	 * shell go round once.  scheduler_deadline() still says at once.
+	 */
+	self->deferred = self->late_ms > SCHEDULER_LATE_MS && !self->deferred;
+	if (self->deferred)
+		return;
 	self->tick_ms = self->now_ms;
 	if (self->sweeping)
 		sweep(self);

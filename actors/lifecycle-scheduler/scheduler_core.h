@@ -17,6 +17,7 @@
 #define SCHEDULER_GATEWAYS_MAX 65534 /* so that a stream names its gateway in 16 bits */
 #define SCHEDULER_MISSED_MAX 1000
 #define SCHEDULER_INTERVAL_MIN_MS 100 /* ack ids stay unique across restarts from here on */
+#define SCHEDULER_LATE_MS 50 /* a tick so late lets the shell read its sockets first */
 #define SCHEDULER_WINDOW_MAX_MS 10000 /* what a blind deadline that is no stream's gets more */
 
 /* One kind of stream; section [unmanaged] or [managed] of the configuration. */
@@ -94,6 +95,8 @@ struct scheduler {
 	int64_t now_ms; /* of the running call, or of the last one */
 	int64_t tick_ms; /* of the last INPUT_TICK */
 	int64_t deadline_ms; /* what scheduler_deadline() says */
+	int64_t late_ms; /* how much later than expected this call is */
+	bool deferred; /* the last tick left all to the next one, being late */
 	int64_t stalled_ms; /* end of our last stall; -1: there was none */
 	int64_t sight_ms; /* since when we see all that happens */
 	bool blind; /* the story has stopped, or is told anew */

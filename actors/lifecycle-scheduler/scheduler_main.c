@@ -18,7 +18,8 @@ static int64_t deadline(const void *core)
 }
 
 #define KIND_OPTIONS(config, kind, defaults) \
-	(struct scheduler_kind){ \
+	(struct scheduler_kind) \
+	{ \
 		.keepalive_interval_ms = (config)->kind##_keepalive_interval_ms, \
 		.ack_timeout_ms = (config)->kind##_ack_timeout_ms, \
 		.start_deadline_ms = (config)->kind##_start_deadline_ms, \

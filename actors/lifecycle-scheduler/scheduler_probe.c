@@ -264,8 +264,7 @@ static void on_due(struct scheduler *self, uint32_t stream, struct sight sight, 
 			report(self, stream, fx); /* it has not been ended */
 	} else if (due_ms <= self->stalled_ms || sight.away ||
 		   (!up && (self->blind || in_grace(self, probe)))) {
-		self->stats.probes_skipped +=
-			(uint64_t)((probe->probe_ms - due_ms) / interval_ms);
+		self->stats.probes_skipped += (uint64_t)((probe->probe_ms - due_ms) / interval_ms);
 	} else {
 		probe_now(self, stream, up, fx);
 	}

@@ -200,6 +200,8 @@ void unmanaged_handle(struct unmanaged *self, const struct input *input, int64_t
 		if (!self->synced)
 			reconcile_soon(self, true);
 		self->synced = true;
+		self->seq = input->seq;
+		unmanaged_parked_step(self);
 		break;
 	case INPUT_PEER_UP:
 		if (input->peer.role == ROLE_GATEWAY && self->synced)

@@ -33,19 +33,16 @@ static int write_events(const char *directory)
 	struct stream_event event;
 	char name[128];
 
-	for (enum stream_event_type type = EVENT_NONE; (type = sample_next(type)) != EVENT_NONE;)
-		for (enum sample sample = SAMPLE_EMPTY; sample <= SAMPLE_SMALL; sample++) {
-			sample_event(type, sample, &event);
-			ssize_t length = stream_event_encode(&event, STREAM_EVENT_ADDRESSED, bytes,
-							     sizeof bytes);
+	for (enum stream_event_type type = EVENT_NONE; (type = sample_next(type)) != EVENT_NONE;) {
+		sample_event(type, SAMPLE_SMALL, &event);
+		ssize_t length =
+			stream_event_encode(&event, STREAM_EVENT_ADDRESSED, bytes, sizeof bytes);
 
-			(void)snprintf(name, sizeof name, "stream_event/%s.%s",
-				       stream_event_name(type),
-				       sample == SAMPLE_EMPTY ? "empty" : "small");
-			if (length < 0 || length > SEED_MAX ||
-			    write_seed(directory, name, bytes, (size_t)length) < 0)
-				return -1;
-		}
+		(void)snprintf(name, sizeof name, "stream_event/%s", stream_event_name(type));
+		if (length < 0 || length > SEED_MAX ||
+		    write_seed(directory, name, bytes, (size_t)length) < 0)
+			return -1;
+	}
 	return 0;
 }
 

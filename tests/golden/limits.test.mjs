@@ -89,6 +89,8 @@ describe('slow readers', busy, () => {
     s.t.act(() => s.phone.status('reconnected', { streamId: s.t.id('$S1') }));
     await s.b.gets(expect.status(s.U, PB, '$S1', 'active'), { immediate: false });
     await goLive(other);
+    /* The flood has left the phone; what is still on its way to the app's gateway arrives now. */
+    await other.t.quiet(1000);
     s.apps.a.ws.resume();
     const close = await s.apps.a.waitEvent('close', 10000);
 

@@ -175,7 +175,7 @@ void cores_restart_adapter(struct cores *self)
 	to_adapter(self, &(struct input){ .type = INPUT_RESYNC });
 	while (state_row(&self->registry->state, &cursor, &row))
 		to_adapter(self, &(struct input){ .type = INPUT_STORY, .event = &row });
-	to_adapter(self, &(struct input){ .type = INPUT_SYNCED });
+	to_adapter(self, &(struct input){ .type = INPUT_SYNCED, .seq = self->registry->seq });
 	cores_tick(self, 0);
 }
 

@@ -33,15 +33,16 @@ export function ownLag(from, to) {
     .reduce((sum, lag) => sum + lag, 0);
 }
 
+const describedMax = 400; /* characters; a relayed message can have 64 KiB */
+
 /** A recorded entry as one line for people. */
 export function describe(entry, zero = 0) {
   const at = ((entry.at - zero) / 1000).toFixed(3).padStart(8);
+  const { at: _at, raw, ...rest } = entry;
+  const text = (entry.dir && raw) || JSON.stringify(entry.dir ? entry.msg : rest);
+  const arrow = { in: '<-', out: '->' }[entry.dir] ?? '--';
 
-  if (entry.dir)
-    return `${at} ${entry.dir === 'in' ? '<-' : '->'} ${entry.raw ?? JSON.stringify(entry.msg)}`;
-  const { at: _at, ...rest } = entry;
-
-  return `${at} -- ${JSON.stringify(rest)}`;
+  return `${at} ${arrow} ${text.length > describedMax ? `${text.slice(0, describedMax)}...` : text}`;
 }
 
 export class Recorder extends EventEmitter {

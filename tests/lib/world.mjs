@@ -185,10 +185,11 @@ export class World {
     return new Transcript({ scale: this.scale });
   }
 
-  async close() {
+  /** @options: of Weir.stop(). */
+  async close(options) {
     await Promise.all(this.#disposables.map((thing) => thing.dispose()));
     await this.host.stop();
-    await this.weir.stop();
+    await this.weir.stop(options);
   }
 
   /**

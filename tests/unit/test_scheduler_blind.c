@@ -92,11 +92,40 @@ Test(stall, the_next_probe_takes_the_place_of_one_put_off, .init = setup)
 	quiet();
 }
 
+Test(stall, a_late_tick_lets_the_sockets_be_read_first, .init = setup)
+{
+	live(USER, "s1");
+	at(15000);
+	const struct record *sent = expect(15000, EVENT_PROBE_BATCH);
+
+	sleep_until(25051); /* the ack was due at 25 s */
+	tick();
+	quiet();
+	cr_assert_leq(scheduler_deadline(&world.core), world.now_ms);
+	answer(sent);
+	tick();
+	quiet();
+	cr_assert_eq(world.core.stats.stalls, 0);
+	at(30000);
+	expect(30000, EVENT_PROBE_BATCH);
+	sleep_until(40050);
+	tick();
+	miss(40050, 1, false);
+	at(45000);
+	expect(45000, EVENT_PROBE_BATCH);
+	sleep_until(55100);
+	tick();
+	quiet();
+	tick(); /* but only once */
+	miss(55100, 2, false);
+}
+
 Test(stall, one_of_exactly_the_limit_is_none, .init = setup)
 {
 	live(USER, "s1");
 	at(14000);
 	sleep_until(16000); /* the probe was due at 15 s */
+	tick();
 	tick();
 	cr_assert_eq(world.core.stats.stalls, 0);
 	expect(16000, EVENT_PROBE_BATCH); /* late, but sent */

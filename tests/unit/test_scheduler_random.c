@@ -296,15 +296,13 @@ static void repair(void)
 static void step(int64_t ms)
 {
 	sleep_until(world.now_ms + ms);
-	/* A shell reads its sockets before it asks for the time, mostly. */
-	bool sockets_first = draw(4) != 0;
-
-	if (sockets_first)
+	/* A shell reads its sockets and looks at the time in turn; either may be first. */
+	if (draw(2))
 		deliver();
-	while (scheduler_deadline(&world.core) <= world.now_ms)
+	do {
 		give((struct input){ .type = INPUT_TICK });
-	if (!sockets_first)
 		deliver();
+	} while (scheduler_deadline(&world.core) <= world.now_ms);
 	react();
 	repair();
 	react();

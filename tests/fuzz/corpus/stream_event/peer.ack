@@ -1,0 +1,1 @@
+จxxxxxxxxอ,อ,อ,อ,อ,ัþิจxxxxxxxxจxxxxxxxxอ,อ,ัþิอ,
