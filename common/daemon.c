@@ -15,12 +15,11 @@
 
 #define STEPS_MAX 1000000 /* ticks in a row that a core may want: more is our own mistake */
 
-/* Time stands still for the core while it announces, so that nothing else falls due. */
-static int64_t frozen_ms;
+static int64_t frozen_ms; /* see daemon_settle(); 0: time goes on */
 
 int64_t daemon_now_ms(void)
 {
-	return frozen_ms ? frozen_ms : loop_now_ms();
+	return loop_now_ms();
 }
 
 int64_t daemon_wall_ms(void)
@@ -60,6 +59,9 @@ bool daemon_is_ready(const struct daemon *self)
 
 struct effects *daemon_effects(struct daemon *self)
 {
+	/* Called from inside a handler it would take away what the outer one has put there. */
+	assert(!self->lent);
+	self->lent = true;
 	effects_clear(&self->effects);
 	return &self->effects;
 }
@@ -101,17 +103,19 @@ static void tick_while_due(struct daemon *self)
 	}
 }
 
+/* Time stands still from here to the end of daemon_announce(), which follows: what is due is
+ * done now, so that afterwards nothing is due but announcements.
+ */
 void daemon_settle(struct daemon *self)
 {
 	frozen_ms = loop_now_ms();
 	tick_while_due(self);
-	frozen_ms = 0;
 }
 
 /* A core with more to announce than one list of effects holds is due at once, and goes on. */
 void daemon_announce(struct daemon *self, const struct input *input)
 {
-	frozen_ms = loop_now_ms();
+	assert(frozen_ms != 0);
 	daemon_input(self, input);
 	tick_while_due(self);
 	frozen_ms = 0;
@@ -338,6 +342,7 @@ int daemon_run(struct daemon *self)
 	loop_run(&self->loop);
 	if (self->failed < 0)
 		return err_pass(self->failed);
+	log_flush_limited();
 	log_info("actor.stopped", log_u64("incarnation", self->options.incarnation));
 	return 0;
 }

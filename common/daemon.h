@@ -67,7 +67,8 @@ int64_t daemon_wall_ms(void);
 void daemon_feed(struct daemon *daemon, const struct input *input);
 
 /* daemon_effects(), daemon_carry() - around a call into the core that daemon_feed() cannot
- * express: hand the (cleared) list to the core, then carry out what it put there.
+ * express: hand the (cleared) list to the core, then carry out what it put there.  Never from
+ * inside a handler, nor one pair inside another.
  */
 struct effects *daemon_effects(struct daemon *daemon);
 void daemon_carry(struct daemon *daemon);

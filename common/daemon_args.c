@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/daemon_private.h"
@@ -199,22 +200,6 @@ static uint64_t new_incarnation(void)
 	return value;
 }
 
-static enum log_level level_of(const char *word)
-{
-	static const struct {
-		const char *word;
-		enum log_level level;
-	} levels[] = { { "error", LOG_LEVEL_ERROR },
-		       { "warn", LOG_LEVEL_WARN },
-		       { "info", LOG_LEVEL_INFO },
-		       { "debug", LOG_LEVEL_DEBUG } };
-
-	for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
-		if (strcmp(levels[i].word, word) == 0)
-			return levels[i].level;
-	return LOG_LEVEL_INFO;
-}
-
 static int run(const struct daemon_program *program, const struct arguments *arguments,
 	       const struct config *config)
 {
@@ -227,13 +212,17 @@ static int run(const struct daemon_program *program, const struct arguments *arg
 		.notify_fd = arguments->notify_fd,
 		.run_dir = choose_run_dir(arguments, config, buffer, sizeof buffer),
 	};
+	enum log_level level = LOG_LEVEL_INFO;
 	int r;
 
 	if (arguments->check)
 		return 0;
 	if (check_run_dir(program, options.run_dir) < 0)
 		return DAEMON_EXIT_CONFIG;
-	log_init(arguments->name, level_of(config->log_level));
+	(void)log_level_parse(config->log_level, &level);
+	log_init(arguments->name, level);
+	/* Sockets and locks are for us alone, whatever becomes of the directory's mode. */
+	(void)umask(077);
 	r = program->run(&options);
 	return r < 0 ? DAEMON_EXIT_FAILED : r;
 }

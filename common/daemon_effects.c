@@ -64,6 +64,7 @@ void daemon_carry_out(struct daemon *self)
 	for (size_t i = 0; i < self->effects.count; i++)
 		carry(self, &self->effects.items[i], wall_ms);
 	effects_clear(&self->effects);
+	self->lent = false;
 	/* The next input may cause a full list: this pass has to end here if that had no room. */
 	if (!outbox_has_room(&self->outbox))
 		daemon_finish(self);

@@ -19,8 +19,6 @@
 #define METRICS_MS 10000
 #define STOPPING_MS 500 /* for the last requests to be acknowledged */
 #define SOURCES_MAX 10
-#define NOTES_MAX 64
-#define NOTE_MS 60000 /* one line per cause and minute */
 #define DAEMON_NEVER INT64_MAX
 
 struct budget {
@@ -44,13 +42,6 @@ struct server {
 	struct dealer dealer;
 	struct uplink uplink;
 	bool used;
-};
-
-/* How often something has been said lately. */
-struct note {
-	const char *what;
-	int64_t said_ms;
-	uint64_t unsaid;
 };
 
 enum daemon_phase {
@@ -80,10 +71,10 @@ struct daemon {
 
 	struct source sources[SOURCES_MAX];
 	size_t source_count, source_next;
-	struct note notes[NOTES_MAX];
 
 	enum daemon_phase phase;
 	bool hold, was_ready;
+	bool lent; /* the list of effects is with the core */
 	int64_t closing_ms, metrics_ms;
 	int failed; /* -errno that ends the run */
 };
@@ -111,9 +102,8 @@ void daemon_fail(struct daemon *self, int error);
 void daemon_carry_out(struct daemon *self);
 void daemon_finish(struct daemon *self);
 
-/* daemon_report.c: metrics and notes */
+/* daemon_report.c: metrics */
 void daemon_report_metrics(struct daemon *self, int64_t now_ms);
-bool daemon_may_note(struct daemon *self, const char *what, uint64_t *unsaid);
 
 /* budget_left() - whether another input may be handled in this pass. */
 static inline bool budget_left(struct budget *budget)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* daemon_report.c - what a daemon says about itself: metrics on its outbox, limited log lines. */
+/* daemon_report.c - what a daemon says about itself: metrics on its outbox. */
 #include "common/daemon_private.h"
 
 #define ADD_ALL(name, member) \
@@ -88,25 +88,4 @@ void daemon_report_metrics(struct daemon *self, int64_t now_ms)
 	collect_story(self);
 	event.actor_metrics.counters = metrics_list(&self->metrics, bytes);
 	outbox_ops(&self->outbox, &event);
-}
-
-bool daemon_may_note(struct daemon *self, const char *what, uint64_t *unsaid)
-{
-	int64_t now_ms = loop_now_ms();
-
-	for (size_t i = 0; i < NOTES_MAX; i++) {
-		struct note *note = &self->notes[i];
-
-		if (note->what && note->what != what)
-			continue;
-		if (note->what && now_ms - note->said_ms < NOTE_MS) {
-			note->unsaid++;
-			return false;
-		}
-		*unsaid = note->unsaid;
-		*note = (struct note){ .what = what, .said_ms = now_ms };
-		return true;
-	}
-	*unsaid = 0;
-	return false;
 }

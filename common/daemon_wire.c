@@ -63,13 +63,11 @@ static void snapshot_port_input(void *context, const struct input *input)
 
 static void inbox_port_note(void *context, const struct inbox_note *note)
 {
-	uint64_t unsaid;
-
-	if (daemon_may_note(context, note->what, &unsaid))
-		log_warn(note->what, log_str("peer", note->name),
-			 log_str("role", words_name(&role_words, note->peer.role)),
-			 log_u64("incarnation", note->peer.incarnation),
-			 log_str("detail", note->detail), log_u64("unsaid", unsaid));
+	(void)context;
+	log_limited(note->what, log_str("peer", note->name),
+		    log_str("role", words_name(&role_words, note->peer.role)),
+		    log_u64("incarnation", note->peer.incarnation),
+		    log_str("detail", note->detail));
 }
 
 /* ports of the uplinks */
@@ -102,11 +100,9 @@ static void uplink_port_input(void *context, const struct input *input)
 static void uplink_port_note(void *context, const char *what, const char *detail)
 {
 	struct server *server = context;
-	uint64_t unsaid;
 
-	if (daemon_may_note(server->daemon, what, &unsaid))
-		log_warn(what, log_str("server", server->dealer.options.server),
-			 log_str("detail", detail), log_u64("unsaid", unsaid));
+	log_limited(what, log_str("server", server->dealer.options.server),
+		    log_str("detail", detail));
 }
 
 static void uplink_on_connected(void *context)
@@ -136,10 +132,8 @@ static void follower_port_input(void *context, const struct input *input)
 
 static void follower_port_note(void *context, const char *what, const char *detail)
 {
-	uint64_t unsaid;
-
-	if (daemon_may_note(context, what, &unsaid))
-		log_info(what, log_str("detail", detail), log_u64("unsaid", unsaid));
+	(void)context;
+	log_limited(what, log_str("detail", detail));
 }
 
 static bool follower_port_send(void *context, const uint8_t *frame, size_t length)
@@ -528,7 +522,8 @@ void daemon_wire_serve(struct daemon *self, struct budget *budget)
 {
 	if (!self->options.snapshot.row)
 		return;
-	while (loop_now_ns() < budget->until_ns && snapshots_step(&self->snapshots))
+	/* One step at least: requests without end must not starve those who wait for rows. */
+	while (snapshots_step(&self->snapshots) && loop_now_ns() < budget->until_ns)
 		;
 }
 

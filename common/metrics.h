@@ -6,10 +6,11 @@
 #include <stdint.h>
 
 #include "proto/list.h"
+#include "proto/schema.h"
 #include "proto/text.h"
 
 #define METRICS_MAX 160
-#define METRICS_LIST_SIZE 7168 /* bytes; fits the event with its header */
+#define METRICS_LIST_SIZE METRICS_BYTES_MAX
 #define METRICS_CACHE_SIZE 256
 
 struct metric {

@@ -6,7 +6,7 @@
 #include "common/state_internal.h"
 #include "proto/list.h"
 
-#define FORGET_MAX 16 /* dormant users in one call, at a few us each */
+#define FORGET_MAX 512 /* dormant users in one call: a page of names, 0.2 ms */
 
 static size_t aligned(size_t bytes)
 {

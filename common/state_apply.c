@@ -87,7 +87,7 @@ static void user_release(struct state *self, uint32_t slot)
 		return;
 	if (user->apps == STATE_NONE)
 		user_free(self, slot);
-	else if (!user->dormant)
+	else if (self->options.remember_apps && !user->dormant)
 		dormant_enter(self, slot);
 }
 
@@ -234,12 +234,10 @@ static int on_session_closed(struct state *self, const struct stream_event *even
 		user->session_seq = event->seq;
 		self->sessions_count -= user->session != SESSION_NONE;
 		user->session = SESSION_NONE;
-		user->last_epoch = 0;
 	}
 	if (user->link_seq < event->seq)
 		user->link_state = LINK_NONE;
 	if (user->glasses_seq < event->seq) {
-		user->glasses_seq = 0;
 		user->connected = false;
 		user->wifi = WIFI_UNKNOWN;
 		pool_drop(&self->pool, &user->model);

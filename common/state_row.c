@@ -150,7 +150,8 @@ static bool part_apps(const struct state *self, uint32_t slot, unsigned *step,
 {
 	const struct state_app *app = &self->apps[slot];
 
-	if (app->package.length == 0 || app->state == APP_STOPPED || *step >= STEP_APP_DONE)
+	if (app->package.length == 0 || app->state == APP_STOPPED || *step >= STEP_APP_DONE ||
+	    (*step == STEP_SUBSCRIBED && app->types.length == 0))
 		return false;
 	app_row(self, app, *step, out);
 	out->user_id = state_text(self, self->users[app->user].id);
@@ -223,6 +224,7 @@ static uint64_t hash_app(const struct state *self, const struct state_app *app)
 		   (uint64_t)app->state << 16 | (uint64_t)app->type << 8 | (uint64_t)app->wants);
 }
 
+/* Not what outlives a session only where its apps are remembered: last_epoch, glasses_seq. */
 static uint64_t hash_user(const struct state *self, const struct state_user *user)
 {
 	uint64_t hash = hash_text(self, user->id);
@@ -230,8 +232,6 @@ static uint64_t hash_user(const struct state *self, const struct state_user *use
 	hash = mix(hash, (uint64_t)user->session << 8 | user->link_state);
 	if (user->session != SESSION_NONE) {
 		hash = mix(hash, user->session_seq);
-		hash = mix(hash, user->last_epoch);
-		hash = mix(hash, user->glasses_seq);
 		hash = mix(hash, hash_text(self, user->model));
 		hash = mix(hash, (uint64_t)user->connected << 8 | user->wifi);
 	}

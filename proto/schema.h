@@ -39,6 +39,7 @@
 #define PROBES_PER_BATCH_MAX 512
 #define PROBE_BYTES_MAX 96 /* one [link, stream_id, epoch, ack_id], encoded */
 #define ACKS_PER_BATCH_MAX 512
+#define METRICS_BYTES_MAX 7168
 #define BATCH_BYTES_MAX (PROBES_PER_BATCH_MAX * PROBE_BYTES_MAX + 3)
 
 #define STREAM_EVENT_WIRE_MAX 8192 /* one event, encoded, unless it is one of the two below */
@@ -382,7 +383,7 @@
 	F(S, STR, version, NAME_MAX_BYTES, 0, 1, "of the build")
 #define ACTOR_STOPPED_FIELDS(F, S)
 #define ACTOR_METRICS_FIELDS(F, S) \
-	F(S, LIST, counters, 8192, 0, 1, "array of [name, value]")
+	F(S, LIST, counters, METRICS_BYTES_MAX, 0, 1, "array of [name, value]")
 #define PROBE_SENT_FIELDS(F, S) \
 	F(S, STR, ack_id, ACK_ID_MAX, 0, 1, "ackId of the probe") \
 	F(S, U64, link, 0, 0, 1, "the glasses socket; 0: the link is down, nothing could be sent")

@@ -74,8 +74,6 @@ size_t stream_event_wire_max(enum stream_event_type type)
 	case EVENT_EDGE_RELAY:
 	case EVENT_REGISTRY_RELAY:
 		return STREAM_EVENT_RELAY_WIRE_MAX;
-	case EVENT_ACTOR_METRICS: /* its one field alone may take STREAM_EVENT_WIRE_MAX */
-		return STREAM_EVENT_WIRE_MAX + 1024;
 	default:
 		return STREAM_EVENT_WIRE_MAX;
 	}

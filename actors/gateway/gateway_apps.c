@@ -85,17 +85,20 @@ static int read_key(struct reader *reader, struct draft *draft, const struct ini
 
 static int read_webhook(struct reader *reader, struct draft *draft, const struct ini_entry *entry)
 {
-	size_t length = strlen(entry->value);
+	const char *scheme_end = strstr(entry->value, "://");
+	struct text webhook;
 
 	if (strncmp(entry->value, "http://", 7) != 0 && strncmp(entry->value, "https://", 8) != 0)
 		return refuse(reader, entry->line, "webhook",
 			      "must begin with http:// or https://");
-	if (length > URL_MAX || strpbrk(entry->value, " \t") != NULL)
+	if (strlen(entry->value) > URL_MAX || strpbrk(entry->value, " \t") != NULL ||
+	    scheme_end[3] == '\0' || scheme_end[3] == '/')
 		return refuse(reader, entry->line, "webhook",
 			      "must be one URL of at most 2048 bytes");
-	draft->app.webhook = keep(reader, entry->value);
-	while (draft->app.webhook.bytes[draft->app.webhook.length - 1] == '/')
-		draft->app.webhook.length--;
+	webhook = keep(reader, entry->value);
+	while (webhook.bytes[webhook.length - 1] == '/')
+		webhook.length--;
+	draft->app.webhook = webhook;
 	return 0;
 }
 

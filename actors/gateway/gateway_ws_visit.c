@@ -329,6 +329,8 @@ int gateway_ws_visit_body(struct visit *visit, const char *bytes, size_t length)
 {
 	char *grown;
 
+	if (length == 0)
+		return 0;
 	if (visit->body_length + length > visit->body_size)
 		return -1;
 	grown = realloc(visit->body, visit->body_length + length);

@@ -105,14 +105,16 @@ static void deal(struct scheduler *self, struct memory *memory)
 	carve_slots(memory, &self->long_id_slots, long_ids_max(options));
 	carve_slots(memory, &self->app_slots, options->apps_max);
 	carve_slots(memory, &self->gateway_slots, options->gateways_max);
-	carve_table(memory, &self->stream_index, options->streams_max,
-		    (struct table_keys){ .match = scheduler_stream_match, .context = self });
-	carve_table(memory, &self->user_index, options->users_max,
-		    (struct table_keys){ .match = scheduler_user_match, .context = self });
-	carve_table(memory, &self->app_index, options->apps_max,
-		    (struct table_keys){ .match = scheduler_app_match, .context = self });
-	carve_table(memory, &self->gateway_index, options->gateways_max,
-		    (struct table_keys){ .match = scheduler_gateway_match, .context = self });
+	struct table_keys keys = { .match = scheduler_stream_match, .context = self };
+
+	carve_table(memory, &self->stream_index, options->streams_max, keys);
+	keys.match = scheduler_gateway_match;
+	carve_table(memory, &self->gateway_index, options->gateways_max, keys);
+	keys.seed = options->hash_seed;
+	keys.match = scheduler_user_match;
+	carve_table(memory, &self->user_index, options->users_max, keys);
+	keys.match = scheduler_app_match;
+	carve_table(memory, &self->app_index, options->apps_max, keys);
 }
 
 size_t scheduler_bytes(const struct scheduler_options *options)

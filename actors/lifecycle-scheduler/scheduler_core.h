@@ -42,6 +42,7 @@ struct scheduler_options {
 	int64_t stall_ms; /* waking so much later than asked for, or an ack timeout, is a stall */
 	uint32_t streams_max, users_max, apps_max, gateways_max;
 	uint32_t fires_max; /* timers per call, up to SCHEDULER_FIRES_MAX */
+	uint64_t hash_seed; /* of users and apps: their names are chosen outside */
 	bool trace_probes; /* publish probe.sent, probe.acked, probe.missed */
 };
 

@@ -90,23 +90,37 @@ static void answer_now(struct registry *self, const struct input *input,
 	       user, package, result);
 }
 
+static struct registry_waiter *waiter_take(struct registry *self, uint32_t user)
+{
+	struct registry_waiter *place = NULL;
+	unsigned waiting = 0;
+
+	for (unsigned i = 0; i < REGISTRY_WAITERS_MAX; i++)
+		if (self->waiters[i].app == STATE_NONE)
+			place = place ? place : &self->waiters[i];
+		else
+			waiting += self->state.apps[self->waiters[i].app].user == user;
+	return waiting < WAITERS_PER_USER_MAX ? place : NULL;
+}
+
 static void wait_for(struct registry *self, const struct input *input,
 		     const struct state_app *app, bool stop)
 {
-	for (unsigned i = 0; i < REGISTRY_WAITERS_MAX; i++)
-		if (self->waiters[i].app == STATE_NONE) {
-			self->waiters[i] = (struct registry_waiter){
-				.app = (uint32_t)(app - self->state.apps),
-				.peer = input->peer,
-				.origin = input->event->origin,
-				.request = input->event->request,
-				.stop = stop,
-			};
-			return;
-		}
-	self->stats.full++;
-	answer_now(self, input, user_of(self, app), registry_text(self, app->package),
-		   RESULT_FULL);
+	struct registry_waiter *waiter = waiter_take(self, app->user);
+
+	if (!waiter) {
+		self->stats.full++;
+		answer_now(self, input, user_of(self, app), registry_text(self, app->package),
+			   RESULT_FULL);
+		return;
+	}
+	*waiter = (struct registry_waiter){
+		.app = (uint32_t)(app - self->state.apps),
+		.peer = input->peer,
+		.origin = input->event->origin,
+		.request = input->event->request,
+		.stop = stop,
+	};
 }
 
 /* @app's fate is known: tell those who waited for its start, or for its stop. */
@@ -117,8 +131,7 @@ static void answer_waiters(struct registry *self, const struct state_app *app, b
 	const struct state_user *user = user_of(self, app);
 
 	for (unsigned i = 0; i < REGISTRY_WAITERS_MAX; i++) {
-		if (self->waiters[i].app != slot || self->waiters[i].stop != stop ||
-		    effects_room(self->fx) < EFFECTS_MAX / 2)
+		if (self->waiters[i].app != slot || self->waiters[i].stop != stop)
 			continue;
 		answer(self, &self->waiters[i], user, registry_text(self, app->package), result);
 		self->waiters[i].app = STATE_NONE;
@@ -155,7 +168,7 @@ static bool running(const struct state_app *app)
 	return app->state == APP_RUNNING || app->state == APP_GRACE;
 }
 
-static unsigned apps_of(const struct registry *self, const struct state_user *user)
+unsigned registry_apps_of(const struct registry *self, const struct state_user *user)
 {
 	unsigned count = 0;
 
@@ -170,8 +183,11 @@ static void stop_other_standard(struct registry *self, struct state_user *user,
 	for (uint32_t slot = user->apps; slot != STATE_NONE; slot = self->state.apps[slot].next) {
 		struct state_app *other = &self->state.apps[slot];
 
-		if (running(other) && other->type == APP_TYPE_STANDARD &&
-		    !text_equal(registry_text(self, other->package), package))
+		if (other->type != APP_TYPE_STANDARD ||
+		    text_equal(registry_text(self, other->package), package))
+			continue;
+		extra_of(self, other)->restart = false; /* who was asked for last comes */
+		if (running(other))
 			app_stop(self, other, "another standard app starts");
 	}
 }
@@ -211,7 +227,8 @@ void registry_on_app_start(struct registry *self, const struct input *input)
 	else if (!event->edge_app_start.known)
 		result = RESULT_NOT_FOUND;
 	else if (!state_app_find(&self->state, user, event->edge_app_start.package) &&
-		 (!state_has_room(&self->state) || apps_of(self, user) >= APPS_PER_USER_MAX))
+		 (!state_has_room(&self->state) ||
+		  registry_apps_of(self, user) >= APPS_PER_USER_MAX))
 		result = RESULT_FULL;
 	if (result == RESULT_OK) {
 		start_known(self, input, user,
@@ -259,7 +276,7 @@ static enum result judge_init(const struct registry *self, const struct state_us
 		return RESULT_NO_SESSION;
 	if (!event->edge_app_opened.key_ok)
 		return RESULT_BAD_KEY;
-	if (event->edge_app_opened.resumed)
+	if (event->edge_app_opened.resumed && !(app && app->state == APP_STOPPING))
 		return RESULT_OK;
 	if (!app || !(running(app) || app->state == APP_LOADING))
 		return RESULT_APP_NOT_STARTED;
@@ -299,11 +316,19 @@ void registry_on_app_opened(struct registry *self, const struct input *input)
 		state_app_find(&self->state, user, event->edge_app_opened.package);
 	enum result result;
 
+	if (!state_gateway_find(&self->state, input->peer.incarnation)) {
+		registry_refuse_link(self, input->peer, event->user_id,
+				     event->edge_app_opened.link);
+		self->stats.ignored++;
+		return;
+	}
 	/* Told again after our restart, before the gateway of the glasses told of them. */
-	if (event->edge_app_opened.resumed && (!user || user->session == SESSION_NONE))
+	if (event->edge_app_opened.resumed && event->edge_app_opened.key_ok &&
+	    (!user || user->session == SESSION_NONE))
 		user = registry_session_adopt(self, event->user_id);
 	result = judge_init(self, user, app, event);
-	if (result == RESULT_OK && !app && !state_has_room(&self->state))
+	if (result == RESULT_OK && !app &&
+	    (!state_has_room(&self->state) || registry_apps_of(self, user) >= APPS_PER_USER_MAX))
 		result = RESULT_FULL;
 	/* The answer first, so that the app has its ack before anything else is said to it. */
 	struct stream_event *reply =
@@ -324,19 +349,22 @@ void registry_on_app_opened(struct registry *self, const struct input *input)
 void registry_app_lost(struct registry *self, struct state_user *user, struct state_app *app)
 {
 	(void)user;
+	/* One that is being stopped loses it in the course of that. */
 	if (app->state == APP_RUNNING)
 		app_move(self, app, APP_GRACE, "socket lost");
-	else
-		app->link = app->gateway = 0;
 }
 
 static bool forget_old(struct registry_app *extra, uint64_t gateway, uint64_t link)
 {
-	for (unsigned i = 0; i < APP_OLD_LINKS_MAX; i++)
-		if (extra->old[i].link == link && extra->old[i].gateway == gateway) {
-			extra->old[i].link = 0;
-			return true;
-		}
+	for (unsigned i = 0; i < APP_OLD_LINKS_MAX; i++) {
+		if (extra->old[i].link != link || extra->old[i].gateway != gateway)
+			continue;
+		/* The others move up: the oldest stays first. */
+		memmove(&extra->old[i], &extra->old[i + 1],
+			(APP_OLD_LINKS_MAX - 1 - i) * sizeof extra->old[0]);
+		extra->old[APP_OLD_LINKS_MAX - 1].link = 0;
+		return true;
+	}
 	return false;
 }
 
@@ -411,6 +439,8 @@ static void app_finish(struct registry *self, struct state_app *app, const char 
 	*extra_of(self, app) = (struct registry_app){ 0 };
 	app_move(self, app, APP_STOPPED, reason);
 	registry_relay_filter(self, user);
+	if (restart && type == APP_TYPE_STANDARD)
+		stop_other_standard(self, user, package);
 	if (restart)
 		registry_app_launch(self, user, package, type);
 	registry_session_check_ready(self, user);
@@ -503,6 +533,7 @@ void registry_on_app_timer(struct registry *self, const struct input *input)
 		app_finish(self, app, "stopped, webhook unanswered");
 		return;
 	case APP_LOADING:
+		close_sockets(self, app, TEXT("App stopped"));
 		answer_waiters(self, app, false, RESULT_FAILED);
 		*extra_of(self, app) = (struct registry_app){ 0 };
 		app_move(self, app, APP_STOPPED, "did not connect");

@@ -3,6 +3,14 @@
 
 #include <assert.h>
 
+/* The end of a session: every socket of its apps closed, everybody who waits for one answered and
+ * noticed; should the glasses be back already, the apps started again.
+ */
+#define ENDING_EFFECTS \
+	(APPS_PER_USER_MAX * (APP_OLD_LINKS_MAX + 1 + 2) + 2 * WAITERS_PER_USER_MAX + 8)
+_Static_assert(ENDING_EFFECTS + 2 * LIABILITIES_PER_USER_MAX < EFFECTS_MAX,
+	       "one input may end a session, with what its last stream owes");
+
 static size_t aligned(size_t bytes)
 {
 	return (bytes + 63) & ~(size_t)63;
@@ -192,7 +200,8 @@ static void on_tick(struct registry *self)
 		struct registry_ending *ending = &self->endings[i];
 		struct state_user *user = state_user_of(&self->state, ending->user);
 
-		if (effects_room(self->fx) < EFFECTS_MAX / 2)
+		if (effects_room(self->fx) < ENDING_EFFECTS ||
+		    EFFECTS_ARENA_SIZE - self->fx->arena_used < USER_ID_MAX)
 			return;
 		if (!user || user->session_seq != ending->session_seq) {
 			*ending = self->endings[--self->endings_count];

@@ -12,6 +12,7 @@
 
 #define REGISTRY_ANSWERS 65536 /* first answers kept for repeated requests; power of two */
 #define REGISTRY_WAITERS_MAX 256 /* REST starts and stops that wait for an app */
+#define WAITERS_PER_USER_MAX 16 /* of them; all may be answered at once */
 #define REGISTRY_ENDINGS_MAX 1024 /* sessions that wait for their last statuses to be told */
 #define REGISTRY_SWEEPS_MAX 16 /* gateways whose links are being taken down */
 #define REGISTRY_SWEEP_USERS 4096 /* users looked at in one call */

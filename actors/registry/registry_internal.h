@@ -31,6 +31,9 @@ void registry_on_glasses(struct registry *self, const struct input *input);
 /* A session whose glasses are not known yet: its grace runs from now.  NULL if there is no room. */
 struct state_user *registry_session_adopt(struct registry *self, struct text user_id);
 void registry_on_session_grace(struct registry *self, struct state_user *user);
+/* A socket that is not taken: its gateway closes it and the peer tries again. */
+void registry_refuse_link(struct registry *self, struct peer gateway, struct text user_id,
+			  uint64_t link);
 void registry_session_check_ready(struct registry *self, struct state_user *user);
 void registry_session_check_end(struct registry *self, struct state_user *user, bool overdue);
 void registry_sweep_step(struct registry *self);
@@ -47,6 +50,7 @@ void registry_on_app_timer(struct registry *self, const struct input *input);
 void registry_app_lost(struct registry *self, struct state_user *user, struct state_app *app);
 void registry_app_launch(struct registry *self, struct state_user *user, struct text package,
 			 enum app_type type);
+unsigned registry_apps_of(const struct registry *self, const struct state_user *user);
 void registry_apps_end(struct registry *self, struct state_user *user);
 
 /* Subscriptions, relay, capabilities: registry_relay.c */

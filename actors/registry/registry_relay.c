@@ -91,8 +91,7 @@ void registry_on_app_subscribed(struct registry *self, const struct input *input
 		self->stats.ignored++;
 		return;
 	}
-	if (!text_equal(registry_text(self, app->types), event->edge_app_subscribed.types) ||
-	    app->subscribed_seq == 0) {
+	if (!text_equal(registry_text(self, app->types), event->edge_app_subscribed.types)) {
 		if (!pool_has_room(&self->state.pool, SUBSCRIPTIONS_BYTES)) {
 			self->stats.full++;
 			return;

@@ -104,11 +104,9 @@ static void link_change(struct registry *self, struct state_user *user, struct p
 /* The apps that ran when the user's last session ended, and the dashboard: all are started, and
  * connection_ack waits for them (protocol.md 1.2).
  */
-static unsigned launch_remembered(struct registry *self, struct state_user *user,
-				  struct text dashboard)
+static void launch_remembered(struct registry *self, struct state_user *user,
+			      struct text dashboard)
 {
-	unsigned launched = 0;
-
 	for (uint32_t slot = user->apps; slot != STATE_NONE;) {
 		struct state_app *app = state_app_at(&self->state, slot);
 
@@ -116,13 +114,10 @@ static unsigned launch_remembered(struct registry *self, struct state_user *user
 		if (app->state != APP_STOPPED)
 			continue;
 		registry_app_launch(self, user, registry_text(self, app->package), app->type);
-		launched++;
 	}
-	if (dashboard.length > 0 && !state_app_find(&self->state, user, dashboard)) {
+	if (dashboard.length > 0 && !state_app_find(&self->state, user, dashboard) &&
+	    registry_apps_of(self, user) < APPS_PER_USER_MAX)
 		registry_app_launch(self, user, dashboard, APP_TYPE_DASHBOARD);
-		launched++;
-	}
-	return launched;
 }
 
 static struct state_user *session_open(struct registry *self, struct text user_id, bool waiting)
@@ -145,6 +140,16 @@ struct state_user *registry_session_adopt(struct registry *self, struct text use
 	return user;
 }
 
+void registry_refuse_link(struct registry *self, struct peer gateway, struct text user_id,
+			  uint64_t link)
+{
+	struct stream_event *event =
+		registry_send(self, gateway, EVENT_REGISTRY_UNKNOWN_LINK, NULL);
+
+	event->user_id = user_id;
+	event->registry_unknown_link.link = link;
+}
+
 void registry_on_link_opened(struct registry *self, const struct input *input)
 {
 	const struct stream_event *event = input->event;
@@ -155,11 +160,7 @@ void registry_on_link_opened(struct registry *self, const struct input *input)
 
 	if (event->user_id.length == 0 || (fresh && !state_has_room(&self->state)) ||
 	    !state_gateway_find(&self->state, input->peer.incarnation)) {
-		struct stream_event *refusal = registry_send(
-			self, input->peer, EVENT_REGISTRY_UNKNOWN_LINK, NULL);
-
-		refusal->user_id = event->user_id;
-		refusal->registry_unknown_link.link = link;
+		registry_refuse_link(self, input->peer, event->user_id, link);
 		self->stats.full++;
 		return;
 	}
@@ -174,7 +175,7 @@ void registry_on_link_opened(struct registry *self, const struct input *input)
 		launch_remembered(self, user, event->edge_link_opened.dashboard);
 	if (user->session == SESSION_WAITING)
 		registry_session_check_ready(self, user);
-	else if (!resumed)
+	else if (!resumed && user->session == SESSION_OPEN)
 		registry_notice(self, user, NOTICE_CONNECTION_ACK, (struct text){ 0 });
 	if (!fresh)
 		registry_relay_filter(self, user);
@@ -224,6 +225,11 @@ void registry_on_glasses(struct registry *self, const struct input *input)
 	}
 	if (event->edge_glasses.wifi != WIFI_UNKNOWN)
 		wifi = event->edge_glasses.wifi;
+	if (!text_equal(model, registry_text(self, user->model)) &&
+	    !pool_has_room(&self->state.pool, model.length)) {
+		self->stats.full++;
+		model = (struct text){ 0 }; /* that they are there matters more than what they are */
+	}
 	if (connected != user->connected || wifi != user->wifi || user->glasses_seq == 0 ||
 	    !text_equal(model, registry_text(self, user->model))) {
 		struct stream_event *change = registry_story(self, EVENT_GLASSES_CHANGED, user);
@@ -251,13 +257,14 @@ void registry_on_session_grace(struct registry *self, struct state_user *user)
 			       &(struct closing){ .cause = END_SESSION_ENDED,
 						  .last_ack_age_ms = -1 });
 	registry_tell(self, registry_story(self, EVENT_SESSION_ENDING, user));
-	if (self->endings_count < REGISTRY_ENDINGS_MAX)
-		self->endings[self->endings_count++] = (struct registry_ending){
-			.user = (uint32_t)(user - self->state.users),
-			.session_seq = user->session_seq,
-			.until_ms = self->now_ms + self->options.ending_max_ms,
-		};
 	registry_session_check_end(self, user, self->endings_count == REGISTRY_ENDINGS_MAX);
+	if (user->session != SESSION_ENDING)
+		return;
+	self->endings[self->endings_count++] = (struct registry_ending){
+		.user = (uint32_t)(user - self->state.users),
+		.session_seq = user->session_seq,
+		.until_ms = self->now_ms + self->options.ending_max_ms,
+	};
 }
 
 void registry_session_check_end(struct registry *self, struct state_user *user, bool overdue)
@@ -280,6 +287,11 @@ void registry_session_check_end(struct registry *self, struct state_user *user, 
 	registry_tell(self, event);
 	if (!returned)
 		return;
+	if (!state_has_room(&self->state)) {
+		registry_refuse_link(self, gateway, user_id, link);
+		self->stats.full++;
+		return;
+	}
 	/* The glasses came back while the old session was closing: they get a fresh one. */
 	user = session_open(self, user_id,
 			    state_user_find(&self->state, user_id) != NULL);

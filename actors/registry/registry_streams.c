@@ -61,7 +61,10 @@ static void answer(struct registry *self, const struct input *input, enum result
 		   enum kind running, const struct state_stream *stream)
 {
 	const struct stream_event *event = input->event;
-	struct registry_answer *answer = answer_slot(self, event->origin, event->request);
+	struct registry_answer once;
+	/* What has no id cannot be asked again. */
+	struct registry_answer *answer =
+		event->request ? answer_slot(self, event->origin, event->request) : &once;
 
 	*answer = (struct registry_answer){
 		.origin = event->origin,
@@ -256,6 +259,11 @@ void registry_on_stream_close(struct registry *self, const struct input *input)
 
 	if (answered_before(self, input))
 		return;
+	if (event->stream_close.end_cause == END_NONE) {
+		self->stats.refused++;
+		answer(self, input, RESULT_REFUSED, KIND_NONE, NULL);
+		return;
+	}
 	if (!stream || !phase_active(stream->phase) || stream->epoch != event->epoch) {
 		answer(self, input, stream ? RESULT_STALE : RESULT_NOT_FOUND, KIND_NONE, NULL);
 		return;
@@ -314,8 +322,12 @@ void registry_on_status(struct registry *self, const struct input *input)
 	}
 	enum phase next = phase_next(stream->kind, stream->phase, rule.trigger);
 
-	if (rule.trigger == TRIGGER_NONE) /* a sign of life, no word */
-		next = stream->phase == PHASE_SUSPECT ? PHASE_LIVE : stream->phase;
+	if (rule.trigger == TRIGGER_NONE) { /* a sign of life, no word; and it has got the start */
+		next = phase_next(stream->kind, stream->phase,
+				  stream->start_delivered ? TRIGGER_RECOVERED
+							  : TRIGGER_START_DELIVERED);
+		next = next != PHASE_NONE ? next : stream->phase;
+	}
 	if (next == PHASE_NONE) {
 		self->stats.refused++;
 		return;
@@ -388,6 +400,22 @@ static enum end_cause cause_of_silence(const struct registry *self, const struct
 	return user->connected ? END_ACKS_MISSED : END_GLASSES_LOST;
 }
 
+static void end_silent(struct registry *self, struct state_stream *stream,
+		       const struct stream_event *event)
+{
+	/* It has given a sign of life since: the scheduler learns of that, or says so again. */
+	if (event->cause != stream->activity_seq) {
+		self->stats.ignored++;
+		return;
+	}
+	registry_close(self, stream,
+		       &(struct closing){
+			       .cause = cause_of_silence(
+				       self, state_user_of(&self->state, stream->user)),
+			       .missed = event->stream_missed.missed,
+			       .last_ack_age_ms = event->stream_missed.last_ack_age_ms });
+}
+
 void registry_on_missed(struct registry *self, const struct input *input)
 {
 	const struct stream_event *event = input->event;
@@ -395,22 +423,16 @@ void registry_on_missed(struct registry *self, const struct input *input)
 
 	if (!stream)
 		return;
-	if (event->stream_missed.expired) {
-		const struct state_user *user = state_user_of(&self->state, stream->user);
-
-		registry_close(self, stream,
-			       &(struct closing){
-				       .cause = cause_of_silence(self, user),
-				       .missed = event->stream_missed.missed,
-				       .last_ack_age_ms = event->stream_missed.last_ack_age_ms });
-		return;
-	}
 	enum phase next = phase_next(stream->kind, stream->phase,
 				     event->stream_missed.missed > 0 ? TRIGGER_MISSED
 								     : TRIGGER_RECOVERED);
 
 	if (next == PHASE_NONE) {
 		self->stats.refused++;
+		return;
+	}
+	if (event->stream_missed.expired) {
+		end_silent(self, stream, event);
 		return;
 	}
 	stream_move(self, stream, next, event->stream_missed.missed, stream->start_delivered);

@@ -103,7 +103,7 @@ static void print_table(const struct mirror *mirror, const struct cli *cli)
 		{ .title = "KIND" },
 		{ .title = "PHASE" },
 		{ .title = "APP", .shrinks_to = 10, .keeps_end = true },
-		{ .title = "EPOCH", .right = true },
+		{ .title = "EPOCH", .shrinks_to = 6, .right = true, .keeps_end = true },
 		{ .title = "AGE", .right = true },
 		{ .title = "SEEN", .right = true },
 		{ .title = "LINK" },

@@ -268,6 +268,8 @@ static int run(const struct cli *cli, const struct option_words *words)
 	if (r == EXIT_DONE && !subject.user) {
 		say("there is no stream or user %s; `weir ls --all` lists the streams",
 		    clean(wanted));
+		say("what is over may be in the history: weir tap --history --for 1 --stream %s",
+		    clean(wanted));
 		r = EXIT_USAGE;
 	} else if (r == EXIT_DONE && (cli->format == FORMAT_JSON || cli->format == FORMAT_JSONL)) {
 		print_json(&subject);

@@ -96,8 +96,8 @@ static int tell(const struct stop *stop)
 		(void)printf("stopped %s\n", name);
 		return EXIT_DONE;
 	case RESULT_NOT_FOUND:
-		say("%s %s has no live stream%s%s; `weir ls` lists them", what, name,
-		    *reason ? ": " : "", reason);
+		say("%s %s: %s", what, name,
+		    *reason ? reason : "there is no live stream; `weir ls` lists them");
 		return EXIT_USAGE;
 	case RESULT_EXPIRED:
 		say("the registry was too late to stop %s; try again, or with a longer --timeout",

@@ -21,6 +21,7 @@
 
 #define WIDTH_DEFAULT 100 /* columns, where there is no terminal to ask */
 #define WIDTH_MIN 60
+#define INCARNATION_MAX ((UINT64_C(1) << 53) - 1) /* exact in every reader of JSON */
 #define TIMEOUT_DEFAULT_MS 5000
 
 static const struct command *const commands[] = {
@@ -151,6 +152,7 @@ static bool make_incarnation(struct cli *cli)
 			say("no random numbers: %s", strerror(errno));
 			return false;
 		}
+		cli->incarnation &= INCARNATION_MAX;
 	}
 	return true;
 }

@@ -36,14 +36,15 @@ static void append(char note[static STREAM_NOTE_SIZE], const char *text)
 const char *stream_note(const struct mirror_stream *stream, char note[static STREAM_NOTE_SIZE])
 {
 	*note = '\0';
-	if (stream->end_cause != END_NONE)
-		append(note, words_name(&end_cause_words, stream->end_cause));
 	if (stream->stop_owed)
 		append(note, "stop owed");
 	if (stream->told_owed)
 		append(note, "app not told");
 	if (stream->phase == PHASE_REQUESTED && !stream->start_delivered)
 		append(note, "start owed");
+	/* Last: a narrow table cuts off the end. */
+	if (stream->end_cause != END_NONE)
+		append(note, words_name(&end_cause_words, stream->end_cause));
 	return note;
 }
 

@@ -9,7 +9,7 @@
 void stream_json(const struct mirror *mirror, const struct mirror_stream *stream,
 		 struct json_out *json);
 
-/* stream_note() - what is out of the ordinary: "stop owed, app not told"; maybe "". */
+/* stream_note() - what is out of the ordinary: "stop owed, phone_lost"; maybe "". */
 #define STREAM_NOTE_SIZE 128
 const char *stream_note(const struct mirror_stream *stream, char note[static STREAM_NOTE_SIZE]);
 

@@ -239,6 +239,11 @@ static void asker_handle(void *core, const struct input *input, int64_t now_ms,
 	case INPUT_PEER_UP:
 		atomic_fetch_add(input->known ? &shared->ups_known : &shared->ups_unknown, 1);
 		if (!input->known) {
+			int64_t later_ms = loop_now_ms() + 3 * TICK_MS;
+
+			/* So long that something else would fall due, if time did not stand still. */
+			while (loop_now_ms() < later_ms)
+				;
 			asker.announcing = true;
 			asker.announce_next = 0;
 			announce(fx);

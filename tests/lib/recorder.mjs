@@ -39,7 +39,7 @@ const describedMax = 400; /* characters; a relayed message can have 64 KiB */
 export function describe(entry, zero = 0) {
   const at = ((entry.at - zero) / 1000).toFixed(3).padStart(8);
   const { at: _at, raw, ...rest } = entry;
-  const text = (entry.dir && raw) || JSON.stringify(entry.dir ? entry.msg : rest);
+  const text = entry.dir ? (raw ?? '(binary)') : JSON.stringify(rest);
   const arrow = { in: '<-', out: '->' }[entry.dir] ?? '--';
 
   return `${at} ${arrow} ${text.length > describedMax ? `${text.slice(0, describedMax)}...` : text}`;
@@ -75,7 +75,7 @@ export class Recorder extends EventEmitter {
    * @timeoutMs: may be Infinity.
    * @from: index of the first entry to look at (this.entries.length means: only the future).
    */
-  waitFor(predicate, timeoutMs = 3000, { from = 0, what = 'entry' } = {}) {
+  waitFor(predicate, timeoutMs = 5000, { from = 0, what = 'entry' } = {}) {
     const found = this.entries.slice(from).find((entry) => predicate(entry));
 
     if (found) return Promise.resolve(found);
@@ -103,7 +103,7 @@ export class Recorder extends EventEmitter {
   }
 
   /** Like waitFor(), for a received message with these top-level fields. */
-  waitMessage(fields, timeoutMs = 3000, options = {}) {
+  waitMessage(fields, timeoutMs = 5000, options = {}) {
     const wanted = typeof fields === 'string' ? { type: fields } : fields;
 
     return this.waitFor((entry) => entry.dir === 'in' && hasFields(entry.msg, wanted), timeoutMs, {
@@ -113,7 +113,7 @@ export class Recorder extends EventEmitter {
   }
 
   /** Like waitFor(), for something that is not a message ('open', 'close', 'exit', ...). */
-  waitEvent(event, timeoutMs = 3000, options = {}) {
+  waitEvent(event, timeoutMs = 5000, options = {}) {
     return this.waitFor((entry) => entry.event === event, timeoutMs, { what: event, ...options });
   }
 

@@ -21,6 +21,8 @@ struct bench {
 	struct state mirror;
 	int64_t now_ms;
 	uint64_t next_request;
+	unsigned check_every; /* look at the whole state after so many inputs; 0: after each */
+	unsigned inputs;
 	void (*on_story)(const struct stream_event *event); /* each, as published; may be NULL */
 	void *registry_memory, *mirror_memory;
 };

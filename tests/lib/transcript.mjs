@@ -18,6 +18,7 @@ const shapes = {
 
 const immediateMs = 150;
 const timerMs = 250;
+const patienceMs = 3000; /* late is told from never by waiting longer than allowed */
 
 class Optional {
   constructor(value) {
@@ -64,7 +65,7 @@ class Party {
   }
 
   /** The next message or close, past or future. */
-  async next(timeoutMs = 1500) {
+  async next(timeoutMs = patienceMs) {
     let index = this.#nextIndex();
 
     if (index < 0) {
@@ -86,7 +87,7 @@ class Party {
    */
   async gets(expected, { timer, ordered = true, immediate = true } = {}) {
     const t = this.transcript;
-    const waitMs = timer ? Math.max(0, t.due(timer) - now()) + 1500 : 1500;
+    const waitMs = timer ? Math.max(0, t.due(timer) - now()) + patienceMs : patienceMs;
     const entry = await this.next(waitMs);
 
     try {
@@ -113,7 +114,9 @@ class Party {
   /** The next thing must be the close of the connection by the cloud. */
   async closes(code, reason = '', { timer, immediate = true } = {}) {
     const t = this.transcript;
-    const entry = await this.next(timer ? Math.max(0, t.due(timer) - now()) + 1500 : 1500);
+    const entry = await this.next(
+      timer ? Math.max(0, t.due(timer) - now()) + patienceMs : patienceMs,
+    );
     const what = `expected close ${code} "${reason}"\n${this.recorder.story()}`;
 
     assert.equal(entry.event, 'close', what);

@@ -43,12 +43,12 @@ const withKeys = (apps) =>
 
 /**
  * How many tests of one file run at a time: those that only exchange messages, those that mostly
- * wait for a timer, and something between.  `concurrency: true` would mean the number of processors
- * less one.
+ * wait for a timer, and something between (of suites, and within each).  `concurrency: true` would
+ * mean the number of processors less one.
  */
 export const busy = { concurrency: 6 };
 export const waiting = { concurrency: 64 };
-export const mixed = { concurrency: 12 };
+export const mixed = { concurrency: 4 };
 
 /** The protocol's constants (section 12) divided by @scale. */
 export function scaledTimers(scale) {

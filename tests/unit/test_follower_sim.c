@@ -117,7 +117,7 @@ static const struct snapshot_port rows = { .begin = port_begin, .row = port_row 
 static enum inbox_sent inbox_to_wire(void *context, const uint8_t *route, size_t route_length,
 				     const uint8_t *frame, size_t length)
 {
-	struct route to;
+	struct route to = { 0 };
 
 	(void)context;
 	cr_assert(route_read(route, route_length, &to));
@@ -377,7 +377,7 @@ static void run(uint64_t seed)
 		      &(struct follower_options){ .role = ROLE_UNMANAGED,
 						  .name = "unmanaged-adapter",
 						  .incarnation = US,
-						  .buffer_max = chance(&w.prng, 50) ? 0 : 32 * 1024,
+						  .buffer_max = chance(&w.prng, 50) ? 0 : 2048,
 						  .port = { .input = follower_input,
 							    .open = follower_open,
 							    .close = follower_close,
@@ -434,6 +434,7 @@ Test(follower_sim, the_mirror_equals_the_registry_once_faults_stop, .timeout = 1
 	cr_assert_gt(restarts, 0);
 	cr_assert_gt(gaps, 0);
 	cr_assert_gt(start_overs, 0);
+	cr_assert_gt(overflows, 0);
 	cr_assert_gt(blind, 0);
 	cr_assert_gt(refused, 0);
 }

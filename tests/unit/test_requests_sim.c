@@ -104,7 +104,7 @@ static void client_input(void *context, const struct input *input)
 static enum inbox_sent server_send(void *context, const uint8_t *route, size_t route_length,
 				   const uint8_t *frame, size_t length)
 {
-	struct route to;
+	struct route to = { 0 };
 
 	(void)context;
 	cr_assert(route_read(route, route_length, &to));

@@ -162,6 +162,33 @@ Test(limits, a_sweep_is_sliced)
 	cr_assert_eq(scheduler_deadline(&world.core), INT64_MAX);
 }
 
+Test(limits, timers_of_what_is_not_swept_yet_say_nothing)
+{
+	world_start(many_options());
+	start_many(MANY);
+	for (int i = SCHEDULER_SWEEP_MAX; i < MANY; i++) {
+		tell(app(users[i], "com.example.a", APP_LOADING));
+		if (i % 2)
+			tell(moved(users[i], streams[i], 1, PHASE_STARTING));
+		if (i % 3 == 0)
+			tell(link_down(users[i]));
+	}
+	at(59990);
+	forget();
+	resync();
+	for (int i = MANY - 100; i < MANY; i++)
+		tell_row(session(users[i], EVENT_SESSION_OPENED), 9);
+	synced();
+	sleep_until(60000); /* when all their timers are due */
+	give((struct input){ .type = INPUT_TICK });
+	quiet();
+	at(60000);
+	cr_assert_eq(scheduler_timers(&world.core), 0);
+	cr_assert_eq(world.core.user_slots.count, 100);
+	cr_assert_eq(world.core.stream_slots.count, 0);
+	cr_assert_eq(world.core.app_slots.count, 0);
+}
+
 /* --- tables and lists
  * ------------------------------------------------------------------------------ */
 

@@ -200,6 +200,18 @@ Test(session, a_stream_outlives_it_until_it_is_closed, .init = setup)
 	cr_assert_eq(world.core.user_slots.count, 0);
 }
 
+Test(session, the_end_of_one_that_is_not_there_or_was_reopened_is_no_end, .init = setup)
+{
+	tell(session(USER, EVENT_SESSION_CLOSED));
+	tell(app(USER, PACKAGE, APP_RUNNING));
+	cr_assert_eq(world.core.user_slots.count, 0);
+	tell(session(USER, EVENT_SESSION_OPENED));
+	tell(link_down(USER));
+	tell_row(session(USER, EVENT_SESSION_CLOSED), world.seq);
+	cr_assert_eq(world.core.stats.stale, 1);
+	cr_assert_eq(scheduler_timers(&world.core), 1);
+}
+
 Test(session, links_that_are_neither_up_nor_down_change_nothing, .init = setup)
 {
 	struct stream_event event = link_up(USER, 0, GATEWAY_A);

@@ -69,6 +69,13 @@ static uint64_t port_oldest(void *context)
 
 static const struct snapshot_port port = { NULL, port_begin, port_row, port_history, port_oldest };
 
+static void take_row(struct seen *client, const struct stream_event *event)
+{
+	client->rows++;
+	cr_assert_gt(event->seq, client->last_seq);
+	client->last_seq = event->seq;
+}
+
 static void take(struct seen *client, const struct stream_event *event)
 {
 	switch ((int)event->type) {
@@ -92,11 +99,10 @@ static void take(struct seen *client, const struct stream_event *event)
 		return;
 	case EVENT_SNAPSHOT_STREAM:
 		client->secrets += event->snapshot_stream.rtmp_url.length > 0;
-		/* fallthrough */
+		take_row(client, event);
+		return;
 	case EVENT_STREAM_MOVED:
-		client->rows++;
-		cr_assert_gt(event->seq, client->last_seq);
-		client->last_seq = event->seq;
+		take_row(client, event);
 		return;
 	default:
 		return;

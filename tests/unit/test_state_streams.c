@@ -372,3 +372,54 @@ Test(state_streams, a_newer_row_of_the_same_stream, .init = setup)
 	cr_assert_eq(apply(&told), 0);
 	cr_assert_eq(state.streams_count, 0);
 }
+
+/* The last epoch outlives its stream: an order that names it must not look older than it is. */
+Test(state_streams, the_row_of_a_session_knows_the_last_epoch, .init = setup)
+{
+	struct stream_event row;
+	uint64_t cursor = 0;
+
+	tell(story_opened("u@x", "s1", 5, "pa"));
+	tell(story_closed("u@x", "s1", 5, false, false));
+	cr_assert(state_row(&state, &cursor, &row));
+	cr_assert_eq(row.type, EVENT_SESSION_OPENED);
+	cr_assert_eq(row.epoch, 5);
+	state_clear(&state);
+	cr_assert_null(user());
+	row.user_id = TEXT("u@x");
+	cr_assert_eq(apply(&row), 0);
+	cr_assert_eq(user()->last_epoch, 5);
+	struct stream_event late = story_opened("u@x", "s1", 5, "pa");
+
+	late.seq = 100;
+	cr_assert_eq(apply(&late), STATE_E_OLD);
+}
+
+/* Two streams of a user in the rows: the older one's end is still to be heard. */
+Test(state_streams, of_two_active_rows_the_newer_holds_the_slot, .init = setup)
+{
+	for (unsigned newer_first = 0; newer_first < 2; newer_first++) {
+		struct stream_event rows[2] = {
+			story_stream("u@x", "s1", 5, EVENT_SNAPSHOT_STREAM),
+			story_stream("u@x", "s2", 6, EVENT_SNAPSHOT_STREAM),
+		};
+		struct stream_event closed = story_closed("u@x", "s1", 5, false, false);
+
+		for (unsigned i = 0; i < 2; i++) {
+			unsigned index = newer_first ? 1 - i : i;
+
+			rows[index].seq = 40 + index;
+			rows[index].snapshot_stream.phase = PHASE_LIVE;
+			cr_assert_eq(apply(&rows[index]), 0);
+		}
+		cr_assert_eq(state_active(&state, user()), stream("s2"));
+		cr_assert_eq(state.active_count, 1);
+		closed.seq = 45;
+		cr_assert_eq(apply(&closed), 0);
+		cr_assert_eq(state_active(&state, user()), stream("s2"));
+		cr_assert_eq(state.active_count, 1);
+		cr_assert_eq(state.streams_count, 1);
+		state_clear(&state);
+		cr_assert_eq(state.active_count, 0);
+	}
+}

@@ -205,5 +205,5 @@ Test(stream, notes)
 					.end_cause = END_RECONNECT_FAILED,
 					.stop_owed = true,
 					.told_owed = true };
-	cr_assert_str_eq(stream_note(&shown, note), "reconnect_failed, stop owed, app not told");
+	cr_assert_str_eq(stream_note(&shown, note), "stop owed, app not told, reconnect_failed");
 }
