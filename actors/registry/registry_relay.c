@@ -34,17 +34,19 @@ static bool list_has(struct text types, struct text wanted)
 	return false;
 }
 
-static void add_types(struct list_writer *list, struct text types)
+/* False: not all of them fit. */
+static bool add_types(struct list_writer *list, struct text types)
 {
 	struct wire wire;
 	struct text type;
 	uint32_t count;
 
 	if (!list_read(types, &wire, &count))
-		return;
+		return true;
 	for (; count > 0 && wire_text(&wire, &type); count--)
-		if (!list_has(list_end(list), type))
-			(void)list_add_text(list, type);
+		if (!list_has(list_end(list), type) && !list_add_text(list, type))
+			return false;
+	return true;
 }
 
 /* What the gateway of these glasses need not even send to us. */
@@ -61,11 +63,10 @@ void registry_relay_filter(struct registry *self, const struct state_user *user)
 		const struct state_app *app = &self->state.apps[slot];
 
 		all |= (app->wants & WANTS_ALL) != 0;
+		/* More different types than one list holds: let everything come, we filter it here. */
 		if (app->wants & WANTS_OTHER)
-			add_types(&list, registry_text(self, app->types));
+			all |= !add_types(&list, registry_text(self, app->types));
 	}
-	/* More different types than one list holds: let everything come, we filter it here. */
-	all |= list.length + TYPE_NAME_MAX > sizeof buffer;
 	struct stream_event *event =
 		registry_send(self, (struct peer){ ROLE_GATEWAY, user->gateway },
 			      EVENT_REGISTRY_RELAY_FILTER, user);

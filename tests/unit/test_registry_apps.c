@@ -129,12 +129,6 @@ Test(registry_apps, of_two_standard_apps_the_one_asked_for_last_runs, .init = se
 	hook_done(U, "std1", HOOK_STOP);
 	cr_assert_eq(state_of("std1"), APP_LOADING);
 	cr_assert_eq(state_of("std2"), APP_STOPPING);
-	app_start(U, "std2", APP_TYPE_STANDARD);
-	app_start(U, "std1", APP_TYPE_STANDARD);
-	app_opened(U, "std1", 23);
-	hook_done(U, "std2", HOOK_STOP);
-	cr_assert(state_of("std1") != APP_RUNNING || state_of("std2") != APP_LOADING,
-		  "std1 was running when std2 came back");
 }
 
 Test(registry_apps, a_standard_app_asked_for_calls_off_a_restart, .init = setup)
