@@ -29,8 +29,9 @@ static int64_t deadline(const void *core)
 		.probe_phases = (defaults).probe_phases, \
 	}
 
-static struct scheduler_options options_of(const struct config *config)
+static struct scheduler_options options_of(const struct daemon_options *daemon)
 {
+	const struct config *config = daemon->config;
 	struct scheduler_options options = scheduler_defaults;
 
 	options.kinds[KIND_UNMANAGED] =
@@ -42,6 +43,7 @@ static struct scheduler_options options_of(const struct config *config)
 	options.app_connect_ms = config->session_app_connect_ms;
 	options.gateway_lease_ms = config->gateway_lease_ms;
 	options.gateway_blind_max_ms = config->gateway_blind_max_ms;
+	options.hash_seed = daemon->incarnation; /* users and apps choose their names */
 	options.streams_max = (uint32_t)config->registry_streams_max;
 	options.users_max = (uint32_t)config->registry_users_max;
 	options.apps_max = (uint32_t)config->registry_apps_max;
@@ -51,7 +53,7 @@ static struct scheduler_options options_of(const struct config *config)
 static int run(const struct daemon_options *given)
 {
 	static struct scheduler core;
-	const struct scheduler_options core_options = options_of(given->config);
+	const struct scheduler_options core_options = options_of(given);
 	struct daemon_options options = *given;
 	struct daemon *daemon;
 	int r;
