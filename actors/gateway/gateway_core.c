@@ -255,6 +255,7 @@ static void on_tick(struct gateway *self, int64_t now_ms, struct effects *fx)
 /* A registry that does not know us any more is told of every link; it gives out new numbers. */
 static void on_registry_up(struct gateway *self, const struct input *input, struct effects *fx)
 {
+	self->registry_up = true;
 	if (input->known || self->shut)
 		return;
 	self->round++;
@@ -331,6 +332,9 @@ void gateway_handle(struct gateway *self, const struct input *input, int64_t now
 			on_registry_up(self, input, fx);
 		return;
 	case INPUT_PEER_DOWN: /* what is outstanding runs into its timeout */
+		if (input->peer.role == ROLE_REGISTRY)
+			self->registry_up = false;
+		return;
 	case INPUT_STORY:
 	case INPUT_RESYNC:
 	case INPUT_SYNCED:

@@ -114,6 +114,7 @@ struct gateway_out {
 	C(messages_ignored, "gateway.messages_ignored") \
 	C(messages_not_json, "gateway.messages_not_json") \
 	C(messages_relayed, "gateway.messages_relayed") \
+	C(relays_dropped, "gateway.relays_dropped") \
 	C(requests_sent, "gateway.requests_sent") \
 	C(requests_refused, "gateway.requests_refused") \
 	C(requests_timed_out, "gateway.requests_timed_out") \

@@ -190,6 +190,11 @@ static void on_other(struct gateway *self, struct link *link, const struct edge_
 		self->counts.messages_ignored++;
 		return;
 	}
+	/* Nobody wants yesterday's words, and what waits for the registry is room for facts. */
+	if (!self->registry_up) {
+		self->counts.relays_dropped++;
+		return;
+	}
 	struct stream_event *event = gateway_tell(self, link, EVENT_EDGE_RELAY, fx);
 
 	event->edge_relay.type_name = message->type_name;

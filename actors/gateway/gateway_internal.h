@@ -161,6 +161,7 @@ struct gateway {
 	/* Telling the registry everything, in slices.  round 0: it has never been there. */
 	uint32_t round, announce_next;
 	bool announcing;
+	bool registry_up;
 	uint64_t announced_links, announced_apps;
 
 	int64_t now_ms, beat_ms;

@@ -190,9 +190,7 @@ static void reload(void *context)
 
 	(void)load_apps(shell);
 	(void)load_secrets(shell);
-	if (gateway_ws_reload_tls(shell->ws) != 0)
-		log_error("gateway.tls_failed",
-			  log_str("certificate", shell->config->gateway_tls_cert_file));
+	(void)gateway_ws_reload_tls(shell->ws);
 }
 
 /* ---- going away ---- */
@@ -272,14 +270,18 @@ static int direct_port(const struct config *config, const char *name)
 static struct text websocket_url(struct gateway_shell *shell)
 {
 	const struct config *config = shell->config;
-	int length =
-		*config->gateway_public_url
-			? snprintf(shell->websocket_url, sizeof shell->websocket_url, "%s/app-ws",
-				   config->gateway_public_url)
-			: snprintf(shell->websocket_url, sizeof shell->websocket_url,
-				   "%s://%s/app-ws", *config->gateway_tls_cert_file ? "wss" : "ws",
-				   config->gateway_listen);
+	const char *scheme = *config->gateway_tls_cert_file ? "wss" : "ws";
+	int given = (int)strlen(config->gateway_public_url);
+	int length;
 
+	while (given > 0 && config->gateway_public_url[given - 1] == '/')
+		given--;
+	if (given > 0)
+		length = snprintf(shell->websocket_url, sizeof shell->websocket_url, "%.*s/app-ws",
+				  given, config->gateway_public_url);
+	else
+		length = snprintf(shell->websocket_url, sizeof shell->websocket_url,
+				  "%s://%s/app-ws", scheme, config->gateway_listen);
 	return (struct text){ shell->websocket_url, (uint32_t)length };
 }
 

@@ -3,9 +3,13 @@
 #include "actors/gateway/gateway_ws.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include "actors/gateway/gateway_socket.h"
 #include "actors/gateway/gateway_ws_internal.h"
@@ -276,6 +280,44 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	}
 }
 
+/* ---- TLS ---- */
+
+/* The library keeps silent about a pair that does not fit. */
+static bool is_pair(const char *cert_file, const char *key_file)
+{
+	FILE *cert_stream = fopen(cert_file, "re"), *key_stream = fopen(key_file, "re");
+	X509 *cert = cert_stream ? PEM_read_X509(cert_stream, NULL, NULL, NULL) : NULL;
+	EVP_PKEY *key = key_stream ? PEM_read_PrivateKey(key_stream, NULL, NULL, NULL) : NULL;
+	bool fits = cert && key && X509_check_private_key(cert, key) == 1;
+
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	if (cert_stream)
+		(void)fclose(cert_stream);
+	if (key_stream)
+		(void)fclose(key_stream);
+	return fits;
+}
+
+static int refuse_tls(const struct gateway_ws *ws)
+{
+	log_error("gateway.tls_failed", log_str("certificate", ws->options.tls_cert_file),
+		  log_str("key", ws->options.tls_key_file),
+		  log_str("mend", "both must be PEM files, readable, and belong together"));
+	return GATEWAY_WS_E_TLS;
+}
+
+int gateway_ws_reload_tls(struct gateway_ws *ws)
+{
+	if (!ws->tls)
+		return 0;
+	if (is_pair(ws->options.tls_cert_file, ws->options.tls_key_file) &&
+	    lws_tls_cert_updated(ws->context, ws->options.tls_cert_file, ws->options.tls_key_file,
+				 NULL, 0, NULL, 0) == 0)
+		return 0;
+	return refuse_tls(ws);
+}
+
 /* ---- opening ---- */
 
 static void on_lws_log(int level, const char *line)
@@ -320,11 +362,7 @@ static int open_context(struct gateway_ws *ws)
 	ws->vhost = lws_create_vhost(ws->context, &info);
 	if (ws->vhost)
 		return 0;
-	if (!ws->tls)
-		return err_raise(-ENOMEM);
-	log_error("gateway.tls_failed", log_str("certificate", ws->options.tls_cert_file),
-		  log_str("key", ws->options.tls_key_file));
-	return GATEWAY_WS_E_TLS;
+	return ws->tls ? refuse_tls(ws) : err_raise(-ENOMEM);
 }
 
 static int allocate(struct gateway_ws *ws)
@@ -366,6 +404,8 @@ int gateway_ws_open(const struct gateway_ws_options *options, struct gateway_ws 
 		ws->listeners[i].io.data = &ws->listeners[i];
 	}
 	r = allocate(ws);
+	if (r == 0 && ws->tls && !is_pair(options->tls_cert_file, options->tls_key_file))
+		r = refuse_tls(ws);
 	if (r == 0)
 		r = open_context(ws);
 	if (r == 0)
@@ -399,14 +439,4 @@ void gateway_ws_close(struct gateway_ws *ws)
 uint32_t gateway_ws_connections(const struct gateway_ws *ws)
 {
 	return ws->connections;
-}
-
-int gateway_ws_reload_tls(struct gateway_ws *ws)
-{
-	if (!ws->tls)
-		return 0;
-	if (lws_tls_cert_updated(ws->context, ws->options.tls_cert_file, ws->options.tls_key_file,
-				 NULL, 0, NULL, 0) == 0)
-		return 0;
-	return GATEWAY_WS_E_TLS;
 }

@@ -119,79 +119,47 @@ static void on_timer(struct registry *self, const struct input *input)
 	}
 }
 
+static void on_leaving(struct registry *self, const struct input *input)
+{
+	registry_gateway_gone(self, input->peer.incarnation, "left");
+}
+
+static void on_gateway_seen(struct registry *self, const struct input *input)
+{
+	registry_gateway_move(self, input->event->gateway_seen.gateway, LINK_UP, "beats again");
+}
+
+/* The inbox lets only these through, and edge.announced, which needs nothing while there is no
+ * earlier life to compare with.
+ */
+static void (*const handlers[STREAM_EVENT_TYPE_MAX + 1])(struct registry *, const struct input *) = {
+	[EVENT_EDGE_LINK_OPENED] = registry_on_link_opened,
+	[EVENT_EDGE_LINK_CLOSED] = registry_on_link_closed,
+	[EVENT_EDGE_GLASSES] = registry_on_glasses,
+	[EVENT_EDGE_STATUS] = registry_on_status,
+	[EVENT_EDGE_DEVICE_TOLD] = registry_on_device_told,
+	[EVENT_EDGE_APP_TOLD] = registry_on_app_told,
+	[EVENT_EDGE_APP_OPENED] = registry_on_app_opened,
+	[EVENT_EDGE_APP_CLOSED] = registry_on_app_closed,
+	[EVENT_EDGE_APP_SUBSCRIBED] = registry_on_app_subscribed,
+	[EVENT_EDGE_APP_START] = registry_on_app_start,
+	[EVENT_EDGE_APP_STOP] = registry_on_app_stop,
+	[EVENT_EDGE_HOOK_DONE] = registry_on_hook_done,
+	[EVENT_EDGE_RELAY] = registry_on_relay,
+	[EVENT_EDGE_CHECK] = registry_on_check,
+	[EVENT_EDGE_LEAVING] = on_leaving,
+	[EVENT_STREAM_OPEN] = registry_on_stream_open,
+	[EVENT_STREAM_CLOSE] = registry_on_stream_close,
+	[EVENT_STREAM_MISSED] = registry_on_missed,
+	[EVENT_TIMER_EXPIRED] = on_timer,
+	[EVENT_GATEWAY_SEEN] = on_gateway_seen,
+	[EVENT_OPERATOR_STOP] = registry_on_operator_stop,
+};
+
 static void on_message(struct registry *self, const struct input *input)
 {
-	switch (input->event->type) {
-	case EVENT_EDGE_LINK_OPENED:
-		registry_on_link_opened(self, input);
-		return;
-	case EVENT_EDGE_LINK_CLOSED:
-		registry_on_link_closed(self, input);
-		return;
-	case EVENT_EDGE_GLASSES:
-		registry_on_glasses(self, input);
-		return;
-	case EVENT_EDGE_STATUS:
-		registry_on_status(self, input);
-		return;
-	case EVENT_EDGE_DEVICE_TOLD:
-		registry_on_device_told(self, input);
-		return;
-	case EVENT_EDGE_APP_TOLD:
-		registry_on_app_told(self, input);
-		return;
-	case EVENT_EDGE_APP_OPENED:
-		registry_on_app_opened(self, input);
-		return;
-	case EVENT_EDGE_APP_CLOSED:
-		registry_on_app_closed(self, input);
-		return;
-	case EVENT_EDGE_APP_SUBSCRIBED:
-		registry_on_app_subscribed(self, input);
-		return;
-	case EVENT_EDGE_APP_START:
-		registry_on_app_start(self, input);
-		return;
-	case EVENT_EDGE_APP_STOP:
-		registry_on_app_stop(self, input);
-		return;
-	case EVENT_EDGE_HOOK_DONE:
-		registry_on_hook_done(self, input);
-		return;
-	case EVENT_EDGE_RELAY:
-		registry_on_relay(self, input);
-		return;
-	case EVENT_EDGE_CHECK:
-		registry_on_check(self, input);
-		return;
-	case EVENT_EDGE_LEAVING:
-		registry_gateway_gone(self, input->peer.incarnation, "left");
-		return;
-	case EVENT_STREAM_OPEN:
-		registry_on_stream_open(self, input);
-		return;
-	case EVENT_STREAM_CLOSE:
-		registry_on_stream_close(self, input);
-		return;
-	case EVENT_STREAM_MISSED:
-		registry_on_missed(self, input);
-		return;
-	case EVENT_TIMER_EXPIRED:
-		on_timer(self, input);
-		return;
-	case EVENT_GATEWAY_SEEN:
-		registry_gateway_move(self, input->event->gateway_seen.gateway, LINK_UP,
-				      "beats again");
-		return;
-	case EVENT_OPERATOR_STOP:
-		registry_on_operator_stop(self, input);
-		return;
-	default:
-		/* The inbox lets only the above through, and edge.announced, which needs nothing
-		 * while there is no earlier life to compare with.
-		 */
-		return;
-	}
+	if (handlers[input->event->type])
+		handlers[input->event->type](self, input);
 }
 
 static void on_tick(struct registry *self)

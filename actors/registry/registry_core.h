@@ -86,7 +86,7 @@ struct registry {
 	uint32_t liability_cursor;
 	struct registry_app *apps; /* by slot of state.apps */
 	int64_t *closed_at_ms; /* by slot of state.streams; monotonic */
-	struct registry_answer *answers;
+	struct registry_answer *answers, unnumbered;
 	struct registry_waiter waiters[REGISTRY_WAITERS_MAX];
 	struct registry_ending endings[REGISTRY_ENDINGS_MAX];
 	uint32_t endings_count;

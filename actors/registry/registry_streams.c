@@ -61,10 +61,10 @@ static void answer(struct registry *self, const struct input *input, enum result
 		   enum kind running, const struct state_stream *stream)
 {
 	const struct stream_event *event = input->event;
-	struct registry_answer once;
 	/* What has no id cannot be asked again. */
 	struct registry_answer *answer =
-		event->request ? answer_slot(self, event->origin, event->request) : &once;
+		event->request ? answer_slot(self, event->origin, event->request)
+			       : &self->unnumbered;
 
 	*answer = (struct registry_answer){
 		.origin = event->origin,

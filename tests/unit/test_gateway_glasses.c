@@ -205,6 +205,24 @@ Test(gateway_glasses, what_some_app_wants_is_relayed)
 	cr_assert_null(stage_told(EVENT_EDGE_RELAY));
 }
 
+Test(gateway_glasses, nothing_is_relayed_while_the_registry_is_away)
+{
+	uint64_t link = stage_glasses();
+
+	filter(link, true, NULL);
+	stage_input(&(struct input){
+		.type = INPUT_PEER_DOWN, .peer = { ROLE_REGISTRY, 5 }, .peer_name = "registry" });
+	stage_glasses_say(link, "{\"type\":\"other\"}");
+	cr_assert_eq(stage.fx.count, 0);
+	cr_assert_eq(gateway_counts(stage.core)->relays_dropped, 1);
+	/* Facts wait for it. */
+	stage_glasses_say(link, "{\"type\":\"rtmp_stream_status\",\"streamId\":\"s\"}");
+	cr_assert_not_null(stage_told(EVENT_EDGE_STATUS));
+	stage_registry(true);
+	stage_glasses_say(link, "{\"type\":\"other\"}");
+	cr_assert_not_null(stage_told(EVENT_EDGE_RELAY));
+}
+
 /* ---- the fence ---- */
 
 Test(gateway_glasses, start_is_sent_once_per_socket)
