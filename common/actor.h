@@ -73,5 +73,6 @@ size_t effects_room(const struct effects *fx);
 struct stream_event *effects_add(struct effects *fx, enum effect_type type, struct peer peer,
 				 enum stream_event_type event);
 
-/* effects_keep() - copy @text into the list's own memory, for texts that do not outlive the call. */
+/* effects_keep() - copy @text into the list's own memory, for texts that do not outlive the call.
+ */
 struct text effects_keep(struct effects *fx, struct text text);

@@ -43,7 +43,7 @@
 	K(INT, registry, users_max, "131072", 16, 16777216, "users known at once") \
 	K(INT, registry, streams_max, "131072", 16, 16777216, "streams and liabilities at once") \
 	K(INT, registry, apps_max, "262144", 16, 16777216, "running apps of all users at once") \
-	K(INT, registry, text_bytes_max, "268435456", 65536, 68719476736, "text of all records") \
+	K(INT, registry, text_bytes_max, "268435456", 2097152, 68719476736, "text of all records") \
 	K(INT, registry, history_rows_max, "100000", 10, 100000000, "story events kept") \
 	K(INT, registry, history_age_s, "604800", 1, 315360000, "and for so long") \
 	K(INT, unmanaged, keepalive_interval_ms, "15000", 100, 3600000, "between two probes") \

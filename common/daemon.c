@@ -19,7 +19,7 @@ static int64_t frozen_ms; /* see daemon_settle(); 0: time goes on */
 
 int64_t daemon_now_ms(void)
 {
-	return loop_now_ms();
+	return frozen_ms ? frozen_ms : loop_now_ms();
 }
 
 int64_t daemon_wall_ms(void)
@@ -277,8 +277,7 @@ static int open_parts(struct daemon *self)
 	self->loop.on_signal = on_signal;
 	self->loop.context = self;
 	if ((r = transport_open(self->options.run_dir, self->options.name, &self->transport)) < 0 ||
-	    (r = loop_init(&self->loop, self->signal_fd)) < 0 ||
-	    (r = daemon_wire_open(self)) < 0)
+	    (r = loop_init(&self->loop, self->signal_fd)) < 0 || (r = daemon_wire_open(self)) < 0)
 		return r;
 	return 0;
 }

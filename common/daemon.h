@@ -98,7 +98,8 @@ struct daemon_program {
 	const char *binary; /* weir-registry */
 	const char *summary; /* one line for --help */
 	enum role role;
-	/* Fill in the rest, open, run.  Return: 0, -errno, or > 0: the exit code (DAEMON_EXIT_*). */
+	/* Fill in the rest, open, run.  Return: 0, -errno, or > 0: the exit code (DAEMON_EXIT_*).
+	 */
 	int (*run)(const struct daemon_options *options);
 };
 

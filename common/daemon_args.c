@@ -34,8 +34,10 @@ static const struct option_row {
 	enum argument argument;
 } option_rows[] = {
 	{ "conf", "FILE", "configuration; without it every key has its default", OPTION_CONF },
-	{ "run", "DIR", "run directory, ours, mode 0700 (default: run.dir, $WEIR_RUN_DIR, or\n"
-			"                            ${XDG_RUNTIME_DIR:-/tmp}/weir-$UID)", OPTION_RUN },
+	{ "run", "DIR",
+	  "run directory, ours, mode 0700 (default: run.dir, $WEIR_RUN_DIR, or\n"
+	  "                            ${XDG_RUNTIME_DIR:-/tmp}/weir-$UID)",
+	  OPTION_RUN },
 	{ "name", "NAME", "name of this process (default: that of its role)", OPTION_NAME },
 	{ "set", "section.key=value", "override one setting; may be repeated", OPTION_SET },
 	{ "notify-fd", "N", "write a line there once ready (s6)", OPTION_NOTIFY_FD },
@@ -135,8 +137,7 @@ static int take(const struct daemon_program *program, int option, const char *va
 	}
 }
 
-static int parse(int argc, char **argv, const struct daemon_program *program,
-		 struct arguments *out)
+static int parse(int argc, char **argv, const struct daemon_program *program, struct arguments *out)
 {
 	struct option options[OPTION_ROWS + 1] = { 0 };
 	int option;

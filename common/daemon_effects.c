@@ -44,7 +44,8 @@ static void carry(struct daemon *self, struct effect *effect, int64_t wall_ms)
 		return;
 	case EFFECT_REQUEST:
 		assert(is_server(self, effect->peer.role));
-		/* A full ring is counted and noted there: the core's own deadlines make up for it. */
+		/* A full ring is counted and noted there: the core's own deadlines make up for it.
+		 */
 		(void)uplink_request(&self->servers[effect->peer.role].uplink, event);
 		return;
 	case EFFECT_STORY:

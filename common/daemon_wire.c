@@ -30,8 +30,8 @@ static enum inbox_sent inbox_port_send(void *context, const uint8_t *route, size
 	return send_on(&self->inbox_socket.socket, route, route_length, frame, length);
 }
 
-static enum inbox_sent snapshot_port_send(void *context, const uint8_t *route,
-					  size_t route_length, const uint8_t *frame, size_t length)
+static enum inbox_sent snapshot_port_send(void *context, const uint8_t *route, size_t route_length,
+					  const uint8_t *frame, size_t length)
 {
 	struct daemon *self = context;
 
@@ -194,8 +194,8 @@ static void follower_port_open(void *context)
 
 static void inbox_on_frame(void *context, const struct transport_message *message, int64_t now_ms)
 {
-	inbox_frame(context, message->route, message->route_length, message->bytes,
-		    message->length, now_ms);
+	inbox_frame(context, message->route, message->route_length, message->bytes, message->length,
+		    now_ms);
 }
 
 static bool inbox_on_step(void *context, int64_t now_ms)
@@ -203,8 +203,7 @@ static bool inbox_on_step(void *context, int64_t now_ms)
 	return inbox_step(context, now_ms);
 }
 
-static void uplink_on_frame(void *context, const struct transport_message *message,
-			    int64_t now_ms)
+static void uplink_on_frame(void *context, const struct transport_message *message, int64_t now_ms)
 {
 	(void)now_ms;
 	uplink_frame(context, message->bytes, message->length);
@@ -230,8 +229,7 @@ static bool story_wants(void *context)
 	return follower_wants_story(context);
 }
 
-static void answer_on_frame(void *context, const struct transport_message *message,
-			    int64_t now_ms)
+static void answer_on_frame(void *context, const struct transport_message *message, int64_t now_ms)
 {
 	(void)now_ms;
 	follower_answer(context, message->bytes, message->length);

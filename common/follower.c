@@ -323,8 +323,8 @@ static bool next_kept(struct follower *self, int64_t now_ms)
 	while (frame_queue_front(&self->buffer, &frame, &length, &tag)) {
 		struct frame_head head;
 		struct wire events;
-		enum fit fits = frame_read(frame, length, &head, &events) ? fit(self, &head)
-									 : FIT_SKIP;
+		enum fit fits =
+			frame_read(frame, length, &head, &events) ? fit(self, &head) : FIT_SKIP;
 
 		if (fits == FIT_USE) {
 			self->buffered = intake_open(&self->story, frame, length, TOPIC_STORY);
@@ -356,8 +356,7 @@ bool follower_step(struct follower *self, int64_t now_ms)
 	struct stream_event event;
 	uint64_t number;
 
-	if (!self->story.open &&
-	    (self->state != FOLLOWER_CATCHING_UP || !next_kept(self, now_ms)))
+	if (!self->story.open && (self->state != FOLLOWER_CATCHING_UP || !next_kept(self, now_ms)))
 		return false;
 	switch (intake_next(&self->story, &event, &number)) {
 	case 0:

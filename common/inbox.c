@@ -150,7 +150,8 @@ static const char *hello_fault(const struct inbox *self, const struct stream_eve
 {
 	if (event->peer_hello.protocol != STREAM_PROTOCOL_VERSION)
 		return "protocol version not supported";
-	if (event->peer_hello.role != self->from.role || event->incarnation != self->from.incarnation)
+	if (event->peer_hello.role != self->from.role ||
+	    event->incarnation != self->from.incarnation)
 		return "role or incarnation differs from the routing id";
 	if (!stream_event_may(EVENT_PEER_HELLO, self->from.role, self->options.role))
 		return "this role is not served here";
@@ -419,9 +420,8 @@ static enum inbox_sent drain(struct inbox *self, struct inbox_peer *peer, int64_
 	uint64_t tag;
 
 	while (frame_queue_front(&peer->queue, &frame, &length, &tag)) {
-		enum inbox_sent sent = self->options.port.send(self->options.port.context,
-							       peer->route, peer->route_length,
-							       frame, length);
+		enum inbox_sent sent = self->options.port.send(
+			self->options.port.context, peer->route, peer->route_length, frame, length);
 
 		if (sent != INBOX_SENT)
 			return sent;
@@ -434,8 +434,7 @@ static enum inbox_sent drain(struct inbox *self, struct inbox_peer *peer, int64_
 
 static void acknowledge(struct inbox *self, struct inbox_peer *peer)
 {
-	struct stream_event event = { .type = EVENT_PEER_ACK,
-				      .peer_ack.upto = peer->next - 1 };
+	struct stream_event event = { .type = EVENT_PEER_ACK, .peer_ack.upto = peer->next - 1 };
 
 	peer->ack_due = false;
 	if (peer->state != INBOX_PEER_UP || peer->gone)
@@ -521,12 +520,4 @@ size_t inbox_waiting(const struct inbox *self, const struct peer *to)
 	if (!peer || peer->state != INBOX_PEER_UP || peer->gone)
 		return SIZE_MAX;
 	return frame_queue_length(&peer->queue);
-}
-
-bool inbox_is_up(const struct inbox *self, enum role role)
-{
-	for (size_t i = 0; i < PEERS_MAX; i++)
-		if (self->peers.items[i].state == INBOX_PEER_UP && self->peers.items[i].peer.role == role)
-			return true;
-	return false;
 }

@@ -99,6 +99,3 @@ int64_t inbox_deadline(const struct inbox *self);
 
 /* inbox_waiting() - bytes that wait for @peer; SIZE_MAX if it is not there. */
 size_t inbox_waiting(const struct inbox *self, const struct peer *peer);
-
-/* inbox_is_up() - some peer of @role is there. */
-bool inbox_is_up(const struct inbox *self, enum role role);

@@ -49,8 +49,8 @@ static void write_transitions(FILE *to, enum kind kind)
 			continue;
 		fprintf(to, "| `%s` |", words_name(&phase_words, (uint32_t)phase));
 		for (int trigger = 1; trigger < TRIGGER_COUNT; trigger++) {
-			enum phase next = phase_next(kind, (enum phase)phase,
-						     (enum phase_trigger)trigger);
+			enum phase next =
+				phase_next(kind, (enum phase)phase, (enum phase_trigger)trigger);
 
 			fprintf(to, " %s |",
 				next == PHASE_NONE ? "–" : words_name(&phase_words, next));
@@ -69,7 +69,8 @@ static const char *meaning_of(struct status_rule rule)
 
 static void write_statuses(FILE *to)
 {
-	fputs("\n## What a device's words mean\n\n| status | unmanaged | managed |\n|---|---|---|\n",
+	fputs("\n## What a device's words mean\n\n| status | unmanaged | managed "
+	      "|\n|---|---|---|\n",
 	      to);
 	for (uint32_t status = 0; status < DEVICE_STATUS_COUNT; status++)
 		fprintf(to, "| `%s` | %s | %s |\n", words_name(&device_status_words, status),
@@ -87,7 +88,8 @@ static const char *stop_word(const struct end_rule *rule)
 static void write_ends(FILE *to)
 {
 	fputs("\n## Why a stream ends\n\n"
-	      "`stop` says when the device is sent `stop_rtmp_stream`: now if its socket is open, on "
+	      "`stop` says when the device is sent `stop_rtmp_stream`: now if its socket is open, "
+	      "on "
 	      "return if it is not.\n\n"
 	      "| cause | meaning | hop | unmanaged: word | stop | managed: word | stop |\n"
 	      "|---|---|---|---|---|---|---|\n",
@@ -108,9 +110,12 @@ static void write_ends(FILE *to)
 void phase_doc_write(FILE *to)
 {
 	fputs("# Phases and ends\n\n"
-	      "Generated from `common/phase.c` by `weir-phase-doc`; a unit test compares the two.\n\n"
-	      "A user has one slot for a live stream. It is taken from `requested` to `stopping`. A "
-	      "closed record stays as a liability until everything it owes is done, and never blocks "
+	      "Generated from `common/phase.c` by `weir-phase-doc`; a unit test compares the "
+	      "two.\n\n"
+	      "A user has one slot for a live stream. It is taken from `requested` to `stopping`. "
+	      "A "
+	      "closed record stays as a liability until everything it owes is done, and never "
+	      "blocks "
 	      "a new stream. A transition that is not in the table is refused and counted.\n\n"
 	      "## Transitions\n",
 	      to);

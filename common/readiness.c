@@ -32,8 +32,8 @@ static int connect_systemd(void)
 	if (fd < 0)
 		return -1;
 	if (connect(fd, (const struct sockaddr *)&address,
-		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length +
-				(*path == '/'))) < 0) {
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (*path == '/'))) <
+	    0) {
 		log_warn("readiness.failed", log_str("socket", path),
 			 log_str("reason", strerror(errno)));
 		(void)close(fd);

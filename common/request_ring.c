@@ -107,8 +107,8 @@ bool request_ring_add(struct request_ring *self, const struct stream_event *even
 	if (!reserve_entry(self) || !reserve_bytes(self, need))
 		return false;
 
-	ssize_t length = stream_event_encode(event, STREAM_EVENT_ADDRESSED,
-					     self->bytes + self->tail, need);
+	ssize_t length =
+		stream_event_encode(event, STREAM_EVENT_ADDRESSED, self->bytes + self->tail, need);
 
 	/* An event beyond its schema's limits is our own mistake. */
 	assert(length > 0);

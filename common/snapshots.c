@@ -10,7 +10,7 @@ void snapshots_init(struct snapshots *self, struct inbox *inbox, const struct sn
 static enum stream_event_form form_for(enum role role)
 {
 	return role == ROLE_UNMANAGED || role == ROLE_MANAGED ? STREAM_EVENT_ADDRESSED
-							       : STREAM_EVENT_PUBLIC;
+							      : STREAM_EVENT_PUBLIC;
 }
 
 static struct snapshot_session *find(struct snapshots *self, const struct peer *peer)
@@ -148,8 +148,7 @@ static void end_snapshot(struct snapshots *self, struct snapshot_session *sessio
 }
 
 /* @next_seq: where another question would go on; 0: there is no more. */
-static void end_history(struct snapshots *self, struct snapshot_session *session,
-			uint64_t next_seq)
+static void end_history(struct snapshots *self, struct snapshot_session *session, uint64_t next_seq)
 {
 	const struct snapshot_port *port = self->port;
 	struct stream_event event = {

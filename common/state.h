@@ -61,7 +61,8 @@ struct state_app {
 };
 
 struct state_stream {
-	struct pooled id, package, rtmp_url, video, audio, options, by, detail, told_id, stop_app_id;
+	struct pooled id, package, rtmp_url, video, audio, options, by, detail, told_id,
+		stop_app_id;
 	uint64_t epoch, seq, stream_seq;
 	uint64_t opened_seq;
 	uint64_t activity_seq; /* last event but the end: timers of the stream carry it */

@@ -142,10 +142,10 @@ static struct state_user *user_need(struct state *self, struct text id)
 		return NULL;
 	struct state_user *user = &self->users[slot];
 
-	*user = (struct state_user){ .used = true, .apps = STATE_NONE, .active = STATE_NONE,
-				     .liabilities = STATE_NONE };
-	if (!pool_keep(&self->pool, id, &user->id) ||
-	    !table_insert(&self->user_index, id, slot)) {
+	*user = (struct state_user){
+		.used = true, .apps = STATE_NONE, .active = STATE_NONE, .liabilities = STATE_NONE
+	};
+	if (!pool_keep(&self->pool, id, &user->id) || !table_insert(&self->user_index, id, slot)) {
 		pool_drop(&self->pool, &user->id);
 		*user = (struct state_user){ .older = self->users_free };
 		self->users_free = slot;
@@ -159,8 +159,7 @@ static struct state_user *user_need(struct state *self, struct text id)
 
 static int on_gateway_changed(struct state *self, const struct stream_event *event)
 {
-	struct state_gateway *gateway =
-		state_gateway_find(self, event->gateway_changed.gateway);
+	struct state_gateway *gateway = state_gateway_find(self, event->gateway_changed.gateway);
 
 	if (gateway && event->seq <= gateway->seq)
 		return STATE_E_OLD;

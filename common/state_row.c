@@ -116,7 +116,8 @@ static bool link_row(const struct state *self, const struct state_user *user, un
 	return true;
 }
 
-/* Each part_row(): the row at (@slot, @step), moved on past what has none; false: the slot is done. */
+/* Each part_row(): the row at (@slot, @step), moved on past what has none; false: the slot is done.
+ */
 static bool part_gateways(const struct state *self, uint32_t slot, unsigned *step,
 			  struct stream_event *out)
 {

@@ -66,8 +66,7 @@ static void release(struct state *self, struct state_stream *stream)
 	state_user_release(self, user_slot);
 }
 
-static struct state_stream *stream_take(struct state *self, struct state_user *user,
-					struct text id)
+static struct state_stream *stream_take(struct state *self, struct state_user *user, struct text id)
 {
 	uint32_t slot = self->streams_free;
 
@@ -79,8 +78,8 @@ static struct state_stream *stream_take(struct state *self, struct state_user *u
 		return NULL;
 	struct state_stream *stream = &self->streams[slot];
 
-	*stream = (struct state_stream){ .user = (uint32_t)(user - self->users),
-					 .next = STATE_NONE };
+	*stream =
+		(struct state_stream){ .user = (uint32_t)(user - self->users), .next = STATE_NONE };
 	if (pool_keep(&self->pool, id, &stream->id) &&
 	    table_insert(&self->stream_index, id, slot)) {
 		self->streams_count++;
@@ -249,8 +248,7 @@ static bool keep_row_texts(struct state *self, struct state_stream *stream,
 	       pool_replace(&self->pool, event->snapshot_stream.audio, &stream->audio) &&
 	       pool_replace(&self->pool, event->snapshot_stream.options, &stream->options) &&
 	       pool_replace(&self->pool, event->snapshot_stream.told_id, &stream->told_id) &&
-	       pool_replace(&self->pool, event->snapshot_stream.stop_app_id,
-			    &stream->stop_app_id);
+	       pool_replace(&self->pool, event->snapshot_stream.stop_app_id, &stream->stop_app_id);
 }
 
 static void read_row(struct state_stream *stream, const struct stream_event *event)

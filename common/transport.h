@@ -73,7 +73,8 @@ int transport_check_run_dir(const char *run_dir);
 int transport_bind_router(struct transport *self, const char *suffix, int send_max,
 			  struct transport_socket *out);
 
-/* transport_bind_publisher() - bind RUN/<own name>.outbox; subscribers are greeted with @welcome. */
+/* transport_bind_publisher() - bind RUN/<own name>.outbox; subscribers are greeted with @welcome.
+ */
 int transport_bind_publisher(struct transport *self, const uint8_t *welcome, size_t length,
 			     struct transport_socket *out);
 

@@ -208,8 +208,7 @@ static void on_refused(struct uplink *self, const struct stream_event *event, in
 	char reason[REASON_MAX + 1];
 
 	self->stats.refusals++;
-	note(self, "uplink.refused",
-	     text_put(event->peer_refused.reason, reason, sizeof reason));
+	note(self, "uplink.refused", text_put(event->peer_refused.reason, reason, sizeof reason));
 	/* While greeting this answers something older, or the hello itself: that is repeated. */
 	if (self->state == UPLINK_WELCOMED) {
 		leave(self, UPLINK_GREETING);
@@ -304,8 +303,7 @@ static bool flush_ring(struct uplink *self, size_t upto)
 		frame_begin(&frame, self->scratch, SCRATCH_SIZE, TOPIC_DIRECT,
 			    self->options.incarnation, self->first_number + self->ring.sent);
 		request_ring_fill(&self->ring, &frame, upto);
-		if (!self->options.port.send(self->options.port.context, frame.bytes,
-					     frame.length))
+		if (!self->options.port.send(self->options.port.context, frame.bytes, frame.length))
 			return false;
 		if (self->ring.sent < self->left) {
 			size_t again = self->left - self->ring.sent;

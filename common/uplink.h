@@ -7,8 +7,8 @@
  * handles each of those not acknowledged at least once, in order.  What is merely sent may be lost.
  *
  * Numbers are places: the n-th kept request has the number of the first one + n.  When the server
- * does not know us, or is another life than the one we know, the core is told first; what it requests in
- * answer (its announcements) goes in front of what was kept.
+ * does not know us, or is another life than the one we know, the core is told first; what it
+ * requests in answer (its announcements) goes in front of what was kept.
  */
 #pragma once
 
@@ -19,7 +19,9 @@
 
 #define UPLINK_HELLO_MS 1000 /* a hello without an answer is said again after */
 #define UPLINK_HELLO_RETRY_MS 10 /* a hello that could not be sent */
-#define UPLINK_GUARD_MIN_MS 1000 /* the oldest request is unacknowledged for so long: sent again */
+#define UPLINK_GUARD_MIN_MS \
+	1000 /* the oldest request is unacknowledged for so long: sent again \
+	      */
 #define UPLINK_GUARD_MAX_MS 8000
 #define UPLINK_RETRY_MS 10 /* the connection takes nothing more: try again after */
 #define UPLINK_UNNUMBERED_MAX (1024 * 1024) /* bytes of one pass */

@@ -55,5 +55,4 @@ void frame_end(struct frame_writer *frame);
  * On success @events stands on the first event: call stream_event_read() @head->count times;
  * afterwards nothing may be left.
  */
-bool frame_read(const uint8_t *bytes, size_t length, struct frame_head *head,
-		struct wire *events);
+bool frame_read(const uint8_t *bytes, size_t length, struct frame_head *head, struct wire *events);

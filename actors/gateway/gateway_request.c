@@ -51,6 +51,15 @@ void gateway_request_forget(struct gateway *self, struct link *link)
 	link->app.request = 0;
 }
 
+/* Refused: an app that is told so loses its socket; one that is not goes on with the next. */
+static void refuse(struct gateway *self, struct link *link, struct text code, struct text message,
+		   int64_t now_ms, struct effects *fx)
+{
+	self->counts.requests_refused++;
+	if (!gateway_app_fail(self, link, code, message, fx))
+		gateway_request_next(self, link, now_ms, fx);
+}
+
 /* ---- sending ---- */
 
 static struct stream_event *request(struct gateway *self, struct link *link, struct peer to,
@@ -103,25 +112,22 @@ static void send_check(struct gateway *self, struct link *link, struct effects *
 	event->edge_check.package = pool_text(&self->pool, link->app.package);
 }
 
-/* Without a managed-adapter nothing can be started; which refusal it is depends on what runs.
- *
- * Return: false if the app was refused at once.
- */
-static bool send_managed(struct gateway *self, struct link *link, struct effects *fx)
+/* Without a managed-adapter nothing can be started; which refusal it is depends on what runs. */
+static void send_managed(struct gateway *self, struct link *link, int64_t now_ms,
+			 struct effects *fx)
 {
 	struct text package = pool_text(&self->pool, link->app.package);
 
-	if (!gateway_app_may_stream(gateway_directory_find(self->directory, package))) {
-		self->counts.requests_refused++;
-		return !gateway_app_fail(self, link, TEXT("PERMISSION_DENIED"),
-					 TEXT(MANAGED_PERMISSION), fx);
+	if (gateway_app_may_stream(gateway_directory_find(self->directory, package))) {
+		send_check(self, link, fx);
+		return;
 	}
-	send_check(self, link, fx);
-	return true;
+	gateway_clock_stop(self, link);
+	refuse(self, link, TEXT("PERMISSION_DENIED"), TEXT(MANAGED_PERMISSION), now_ms, fx);
 }
 
-static void send(struct gateway *self, struct link *link, const struct ask *ask, int64_t now_ms,
-		 struct effects *fx)
+static void pass_on(struct gateway *self, struct link *link, const struct ask *ask, int64_t now_ms,
+		    struct effects *fx)
 {
 	link->app.request = ++self->requests;
 	link->app.asked = (uint8_t)ask->kind;
@@ -136,7 +142,7 @@ static void send(struct gateway *self, struct link *link, const struct ask *ask,
 		send_check(self, link, fx);
 		return;
 	case REQUEST_MANAGED:
-		(void)send_managed(self, link, fx);
+		send_managed(self, link, now_ms, fx);
 		return;
 	case REQUEST_NONE:
 		assert(!"a request of no kind");
@@ -150,7 +156,7 @@ void gateway_request_next(struct gateway *self, struct link *link, int64_t now_m
 	if (link->app.line.count > 0) {
 		struct ask ask = step_forward(self, link);
 
-		send(self, link, &ask, now_ms, fx);
+		pass_on(self, link, &ask, now_ms, fx);
 	}
 }
 
@@ -187,7 +193,7 @@ void gateway_request_ask(struct gateway *self, struct link *link, const struct a
 	if (start && !within_rate(self, link, now_ms, fx))
 		return;
 	if (link->app.phase == APP_ACCEPTED && link->app.request == 0) {
-		send(self, link, ask, now_ms, fx);
+		pass_on(self, link, ask, now_ms, fx);
 		return;
 	}
 	if (!wait_in_line(self, link, ask)) {
@@ -198,15 +204,6 @@ void gateway_request_ask(struct gateway *self, struct link *link, const struct a
 }
 
 /* ---- answers ---- */
-
-/* Refused: an app that is told so loses its socket; one that is not goes on with the next. */
-static void refuse(struct gateway *self, struct link *link, struct text code, struct text message,
-		   int64_t now_ms, struct effects *fx)
-{
-	self->counts.requests_refused++;
-	if (!gateway_app_fail(self, link, code, message, fx))
-		gateway_request_next(self, link, now_ms, fx);
-}
 
 void gateway_request_expired(struct gateway *self, struct link *link, struct effects *fx)
 {

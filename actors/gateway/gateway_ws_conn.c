@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "actors/gateway/gateway_ws_internal.h"
-#include "common/log.h"
 
 #define FRAME_OVERHEAD 8 /* header and mask of most frames */
 #define CONTROL_OVERHEAD 6 /* of a control frame: no ping takes less */
@@ -205,13 +204,12 @@ static void write_now(struct conn *conn, char *bytes, size_t length, enum lws_wr
 	lws_cancel_service(lws_get_context(conn->wsi));
 }
 
-/* What is in line and not sent, without the records' heads. */
+/* Room for @needed bytes behind what waits; the library writes a frame's head before its bytes. */
 static bool queue_grow(struct conn *conn, uint32_t needed)
 {
 	uint32_t used = conn->tx_end - conn->tx_head;
 	uint32_t size = conn->tx_size ? conn->tx_size : QUEUE_MIN;
 
-	/* The library writes a frame's head before the bytes it is given. */
 	if (conn->tx_size - conn->tx_end >= needed)
 		return true;
 	while (size < LWS_PRE + used + needed)

@@ -15,8 +15,7 @@ static struct state_user *user_of(struct registry *self, const struct state_app 
 static void app_move(struct registry *self, struct state_app *app, enum app_state state,
 		     const char *reason)
 {
-	struct stream_event *event =
-		registry_story(self, EVENT_APP_CHANGED, user_of(self, app));
+	struct stream_event *event = registry_story(self, EVENT_APP_CHANGED, user_of(self, app));
 
 	event->app_changed.package = registry_text(self, app->package);
 	event->app_changed.state = state;
@@ -54,8 +53,7 @@ static void hook_post(struct registry *self, struct state_app *app, enum hook ho
 	extra_of(self, app)->hook_id = self->next_hook;
 	if (!hook_gateway(self, user, &gateway))
 		return; /* the connect deadline will say so */
-	struct stream_event *event =
-		registry_send(self, gateway, EVENT_REGISTRY_HOOK, user);
+	struct stream_event *event = registry_send(self, gateway, EVENT_REGISTRY_HOOK, user);
 
 	event->registry_hook.package = registry_text(self, app->package);
 	event->registry_hook.hook = hook;
@@ -103,8 +101,8 @@ static struct registry_waiter *waiter_take(struct registry *self, uint32_t user)
 	return waiting < WAITERS_PER_USER_MAX ? place : NULL;
 }
 
-static void wait_for(struct registry *self, const struct input *input,
-		     const struct state_app *app, bool stop)
+static void wait_for(struct registry *self, const struct input *input, const struct state_app *app,
+		     bool stop)
 {
 	struct registry_waiter *waiter = waiter_take(self, app->user);
 
@@ -136,8 +134,7 @@ static void answer_waiters(struct registry *self, const struct state_app *app, b
 		answer(self, &self->waiters[i], user, registry_text(self, app->package), result);
 		self->waiters[i].app = STATE_NONE;
 		if (result == RESULT_OK)
-			registry_notice(self, user,
-					stop ? NOTICE_APP_STOPPED : NOTICE_APP_STARTED,
+			registry_notice(self, user, stop ? NOTICE_APP_STOPPED : NOTICE_APP_STARTED,
 					registry_text(self, app->package));
 	}
 }
@@ -177,8 +174,7 @@ unsigned registry_apps_of(const struct registry *self, const struct state_user *
 	return count;
 }
 
-static void stop_other_standard(struct registry *self, struct state_user *user,
-				struct text package)
+static void stop_other_standard(struct registry *self, struct state_user *user, struct text package)
 {
 	for (uint32_t slot = user->apps; slot != STATE_NONE; slot = self->state.apps[slot].next) {
 		struct state_app *other = &self->state.apps[slot];
@@ -192,8 +188,8 @@ static void stop_other_standard(struct registry *self, struct state_user *user,
 	}
 }
 
-static void start_known(struct registry *self, const struct input *input,
-			struct state_user *user, struct state_app *app)
+static void start_known(struct registry *self, const struct input *input, struct state_user *user,
+			struct state_app *app)
 {
 	const struct stream_event *event = input->event;
 	const bool rest = event->edge_app_start.rest;
@@ -255,15 +251,14 @@ static void remember_old(struct registry *self, struct state_app *app)
 			return;
 		}
 	/* One past what an app may keep open: the oldest goes. */
-	struct stream_event *event = registry_send(
-		self, (struct peer){ ROLE_GATEWAY, extra->old[0].gateway },
-		EVENT_REGISTRY_LINK_CLOSE, user_of(self, app));
+	struct stream_event *event =
+		registry_send(self, (struct peer){ ROLE_GATEWAY, extra->old[0].gateway },
+			      EVENT_REGISTRY_LINK_CLOSE, user_of(self, app));
 
 	event->registry_link_close.link = extra->old[0].link;
 	event->registry_link_close.code = 1000;
 	event->registry_link_close.reason = TEXT("Replaced");
-	memmove(&extra->old[0], &extra->old[1],
-		(APP_OLD_LINKS_MAX - 1) * sizeof extra->old[0]);
+	memmove(&extra->old[0], &extra->old[1], (APP_OLD_LINKS_MAX - 1) * sizeof extra->old[0]);
 	extra->old[APP_OLD_LINKS_MAX - 1].gateway = app->gateway;
 	extra->old[APP_OLD_LINKS_MAX - 1].link = app->link;
 }
@@ -283,15 +278,15 @@ static enum result judge_init(const struct registry *self, const struct state_us
 	return RESULT_OK;
 }
 
-static void app_accept(struct registry *self, const struct input *input,
-		       struct state_user *user, struct state_app *app)
+static void app_accept(struct registry *self, const struct input *input, struct state_user *user,
+		       struct state_app *app)
 {
 	const struct stream_event *event = input->event;
 	const bool resumed = event->edge_app_opened.resumed;
 	struct stream_event *change;
 
-	if (app && (app->link != event->edge_app_opened.link ||
-		    app->gateway != input->peer.incarnation))
+	if (app &&
+	    (app->link != event->edge_app_opened.link || app->gateway != input->peer.incarnation))
 		remember_old(self, app);
 	change = registry_story(self, EVENT_APP_CHANGED, user);
 	change->app_changed.package = event->edge_app_opened.package;
@@ -312,8 +307,7 @@ void registry_on_app_opened(struct registry *self, const struct input *input)
 {
 	const struct stream_event *event = input->event;
 	struct state_user *user = state_user_find(&self->state, event->user_id);
-	struct state_app *app =
-		state_app_find(&self->state, user, event->edge_app_opened.package);
+	struct state_app *app = state_app_find(&self->state, user, event->edge_app_opened.package);
 	enum result result;
 
 	if (!state_gateway_find(&self->state, input->peer.incarnation)) {
@@ -372,8 +366,7 @@ void registry_on_app_closed(struct registry *self, const struct input *input)
 {
 	const struct stream_event *event = input->event;
 	struct state_user *user = state_user_find(&self->state, event->user_id);
-	struct state_app *app =
-		state_app_find(&self->state, user, event->edge_app_closed.package);
+	struct state_app *app = state_app_find(&self->state, user, event->edge_app_closed.package);
 	const uint64_t link = event->edge_app_closed.link;
 
 	if (!app || (app->link != link || app->gateway != input->peer.incarnation)) {
@@ -450,8 +443,7 @@ void registry_on_app_stop(struct registry *self, const struct input *input)
 {
 	const struct stream_event *event = input->event;
 	struct state_user *user = state_user_find(&self->state, event->user_id);
-	struct state_app *app =
-		state_app_find(&self->state, user, event->edge_app_stop.package);
+	struct state_app *app = state_app_find(&self->state, user, event->edge_app_stop.package);
 	const bool rest = event->edge_app_stop.rest;
 
 	if (!user || user->session == SESSION_NONE || !app || app->state == APP_STOPPED) {
@@ -459,7 +451,7 @@ void registry_on_app_stop(struct registry *self, const struct input *input)
 		if (rest)
 			answer_now(self, input, user, event->edge_app_stop.package,
 				   !user || user->session == SESSION_NONE ? RESULT_NO_SESSION
-				   : event->edge_app_stop.known           ? RESULT_OK
+				   : event->edge_app_stop.known		  ? RESULT_OK
 									  : RESULT_NOT_FOUND);
 		return;
 	}
@@ -495,8 +487,7 @@ void registry_on_hook_done(struct registry *self, const struct input *input)
 {
 	const struct stream_event *event = input->event;
 	struct state_user *user = state_user_find(&self->state, event->user_id);
-	struct state_app *app =
-		state_app_find(&self->state, user, event->edge_hook_done.package);
+	struct state_app *app = state_app_find(&self->state, user, event->edge_hook_done.package);
 
 	if (!app || extra_of(self, app)->hook_id != event->edge_hook_done.hook_id) {
 		self->stats.ignored++;
@@ -514,8 +505,7 @@ void registry_on_app_timer(struct registry *self, const struct input *input)
 {
 	const struct stream_event *event = input->event;
 	struct state_user *user = state_user_find(&self->state, event->user_id);
-	struct state_app *app =
-		state_app_find(&self->state, user, event->timer_expired.package);
+	struct state_app *app = state_app_find(&self->state, user, event->timer_expired.package);
 
 	if (!app || app->seq != event->cause) {
 		self->stats.ignored++;
@@ -536,7 +526,10 @@ void registry_on_app_timer(struct registry *self, const struct input *input)
 		close_sockets(self, app, TEXT("App stopped"));
 		answer_waiters(self, app, false, RESULT_FAILED);
 		*extra_of(self, app) = (struct registry_app){ 0 };
+		filtered = app->types.length > 0;
 		app_move(self, app, APP_STOPPED, "did not connect");
+		if (filtered)
+			registry_relay_filter(self, user);
 		registry_session_check_ready(self, user);
 		return;
 	case APP_STOPPED:

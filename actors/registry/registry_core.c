@@ -47,8 +47,7 @@ void registry_init(struct registry *self, const struct registry_options *options
 struct stream_event *registry_story(struct registry *self, enum stream_event_type type,
 				    const struct state_user *user)
 {
-	struct stream_event *event =
-		effects_add(self->fx, EFFECT_STORY, (struct peer){ 0 }, type);
+	struct stream_event *event = effects_add(self->fx, EFFECT_STORY, (struct peer){ 0 }, type);
 
 	event->seq = self->seq + 1;
 	event->cause = self->cause;
@@ -132,7 +131,8 @@ static void on_gateway_seen(struct registry *self, const struct input *input)
 /* The inbox lets only these through, and edge.announced, which needs nothing while there is no
  * earlier life to compare with.
  */
-static void (*const handlers[STREAM_EVENT_TYPE_MAX + 1])(struct registry *, const struct input *) = {
+static void (*const handlers[STREAM_EVENT_TYPE_MAX + 1])(struct registry *,
+							 const struct input *) = {
 	[EVENT_EDGE_LINK_OPENED] = registry_on_link_opened,
 	[EVENT_EDGE_LINK_CLOSED] = registry_on_link_closed,
 	[EVENT_EDGE_GLASSES] = registry_on_glasses,

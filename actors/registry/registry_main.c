@@ -43,9 +43,9 @@ static int port_commit(void *context, const struct stream_event *const *events, 
 	if (count > ROWS_PER_COMMIT_MAX)
 		return err_raise(-E2BIG);
 	for (size_t i = 0; i < count; i++) {
-		ssize_t length = stream_event_encode(events[i], STREAM_EVENT_PUBLIC,
-						     shell->bytes + used,
-						     sizeof shell->bytes - used);
+		ssize_t length =
+			stream_event_encode(events[i], STREAM_EVENT_PUBLIC, shell->bytes + used,
+					    sizeof shell->bytes - used);
 		if (length < 0)
 			return err_raise((int)length);
 		shell->rows[i] = (struct store_row){
@@ -57,9 +57,10 @@ static int port_commit(void *context, const struct stream_event *const *events, 
 		};
 		used += (size_t)length;
 	}
-	r = store_commit(shell->store, &(struct store_batch){ .rows = shell->rows,
-							      .row_count = count,
-							      .next_epoch = shell->core.next_epoch });
+	r = store_commit(shell->store,
+			 &(struct store_batch){ .rows = shell->rows,
+						.row_count = count,
+						.next_epoch = shell->core.next_epoch });
 	if (r < 0)
 		return err_pass(r);
 	return err_pass(store_drive(shell->store, daemon_now_ms(), &done));
@@ -128,8 +129,8 @@ static struct registry_options options_of(const struct daemon_options *daemon,
 		.incarnation = daemon->incarnation,
 		.first_seq = head->seq,
 		/* Without a store that lasts, the wall clock keeps epochs growing over restarts. */
-		.first_epoch = head->next_epoch ? head->next_epoch
-						: (uint64_t)daemon_wall_ms() * 1000,
+		.first_epoch =
+			head->next_epoch ? head->next_epoch : (uint64_t)daemon_wall_ms() * 1000,
 		.stop_owed_ms = config->session_stop_owed_ms,
 		.ending_max_ms = ENDING_MAX_MS,
 		.blind_max_ms = config->gateway_blind_max_ms,
@@ -173,9 +174,10 @@ static int run(const struct daemon_options *given)
 						   .history = port_history,
 						   .oldest = port_oldest };
 	options.store = (struct store_port){ .context = shell, .commit = port_commit };
-	r = daemon_open(&options,
-			&(struct actor){ .core = &shell->core, .handle = handle, .deadline = deadline },
-			&daemon);
+	r = daemon_open(
+		&options,
+		&(struct actor){ .core = &shell->core, .handle = handle, .deadline = deadline },
+		&daemon);
 	if (r == 0) {
 		r = daemon_run(daemon);
 		daemon_close(daemon);

@@ -63,7 +63,8 @@ void registry_relay_filter(struct registry *self, const struct state_user *user)
 		const struct state_app *app = &self->state.apps[slot];
 
 		all |= (app->wants & WANTS_ALL) != 0;
-		/* More different types than one list holds: let everything come, we filter it here. */
+		/* More different types than one list holds: let everything come, we filter it here.
+		 */
 		if (app->wants & WANTS_OTHER)
 			all |= !add_types(&list, registry_text(self, app->types));
 	}
@@ -97,8 +98,7 @@ void registry_on_app_subscribed(struct registry *self, const struct input *input
 			self->stats.full++;
 			return;
 		}
-		struct stream_event *change =
-			registry_story(self, EVENT_APP_SUBSCRIBED, user);
+		struct stream_event *change = registry_story(self, EVENT_APP_SUBSCRIBED, user);
 
 		change->app_subscribed.package = registry_text(self, app->package);
 		change->app_subscribed.types = event->edge_app_subscribed.types;

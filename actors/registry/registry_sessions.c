@@ -7,9 +7,9 @@ void registry_notice(struct registry *self, const struct state_user *user, enum 
 {
 	if (user->link_state != LINK_UP)
 		return;
-	struct stream_event *event = registry_send(
-		self, (struct peer){ ROLE_GATEWAY, user->gateway },
-		EVENT_REGISTRY_GLASSES_NOTICE, user);
+	struct stream_event *event =
+		registry_send(self, (struct peer){ ROLE_GATEWAY, user->gateway },
+			      EVENT_REGISTRY_GLASSES_NOTICE, user);
 
 	event->registry_glasses_notice.link = user->link;
 	event->registry_glasses_notice.notice = notice;
@@ -104,8 +104,7 @@ static void link_change(struct registry *self, struct state_user *user, struct p
 /* The apps that ran when the user's last session ended, and the dashboard: all are started, and
  * connection_ack waits for them (protocol.md 1.2).
  */
-static void launch_remembered(struct registry *self, struct state_user *user,
-			      struct text dashboard)
+static void launch_remembered(struct registry *self, struct state_user *user, struct text dashboard)
 {
 	for (uint32_t slot = user->apps; slot != STATE_NONE;) {
 		struct state_app *app = state_app_at(&self->state, slot);
@@ -228,7 +227,9 @@ void registry_on_glasses(struct registry *self, const struct input *input)
 	if (!text_equal(model, registry_text(self, user->model)) &&
 	    !pool_has_room(&self->state.pool, model.length)) {
 		self->stats.full++;
-		model = (struct text){ 0 }; /* that they are there matters more than what they are */
+		model = (struct text){
+			0
+		}; /* that they are there matters more than what they are */
 	}
 	if (connected != user->connected || wifi != user->wifi || user->glasses_seq == 0 ||
 	    !text_equal(model, registry_text(self, user->model))) {
@@ -253,9 +254,9 @@ void registry_on_session_grace(struct registry *self, struct state_user *user)
 	if (user->session == SESSION_NONE || user->session == SESSION_ENDING)
 		return;
 	if (active)
-		registry_close(self, active,
-			       &(struct closing){ .cause = END_SESSION_ENDED,
-						  .last_ack_age_ms = -1 });
+		registry_close(
+			self, active,
+			&(struct closing){ .cause = END_SESSION_ENDED, .last_ack_age_ms = -1 });
 	registry_tell(self, registry_story(self, EVENT_SESSION_ENDING, user));
 	registry_session_check_end(self, user, self->endings_count == REGISTRY_ENDINGS_MAX);
 	if (user->session != SESSION_ENDING)
@@ -293,8 +294,7 @@ void registry_session_check_end(struct registry *self, struct state_user *user, 
 		return;
 	}
 	/* The glasses came back while the old session was closing: they get a fresh one. */
-	user = session_open(self, user_id,
-			    state_user_find(&self->state, user_id) != NULL);
+	user = session_open(self, user_id, state_user_find(&self->state, user_id) != NULL);
 	link_change(self, user, gateway, link, LINK_UP, 0);
 	launch_remembered(self, user, (struct text){ 0 });
 	if (user->session == SESSION_OPEN)

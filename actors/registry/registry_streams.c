@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Streams: the one slot of a user, phases by the tables of common/phase.h, ends and what they owe. */
+/* Streams: the one slot of a user, phases by the tables of common/phase.h, ends and what they owe.
+ */
 #include "actors/registry/registry_internal.h"
 
 #include <assert.h>
@@ -11,8 +12,7 @@
 
 /* Repeated requests get the first answer --------------------------------------------------- */
 
-static struct registry_answer *answer_slot(struct registry *self, uint64_t origin,
-					   uint64_t request)
+static struct registry_answer *answer_slot(struct registry *self, uint64_t origin, uint64_t request)
 {
 	/* Four places for each hash; the oldest of them makes room. */
 	uint64_t mixed = (origin ^ request * UINT64_C(0x9e3779b97f4a7c15)) >> 7;
@@ -33,8 +33,7 @@ static struct registry_answer *answer_slot(struct registry *self, uint64_t origi
 static void result_send(struct registry *self, const struct input *input,
 			const struct registry_answer *answer)
 {
-	struct stream_event *event =
-		registry_send(self, input->peer, EVENT_STREAM_RESULT, NULL);
+	struct stream_event *event = registry_send(self, input->peer, EVENT_STREAM_RESULT, NULL);
 
 	event->user_id = input->event->user_id;
 	event->stream_id = (struct text){ answer->stream_id, answer->id_length };
@@ -46,8 +45,7 @@ static void result_send(struct registry *self, const struct input *input,
 static bool answered_before(struct registry *self, const struct input *input)
 {
 	const struct stream_event *event = input->event;
-	const struct registry_answer *answer =
-		answer_slot(self, event->origin, event->request);
+	const struct registry_answer *answer = answer_slot(self, event->origin, event->request);
 
 	if (event->request == 0 || answer->request != event->request ||
 	    answer->origin != event->origin)
@@ -62,9 +60,9 @@ static void answer(struct registry *self, const struct input *input, enum result
 {
 	const struct stream_event *event = input->event;
 	/* What has no id cannot be asked again. */
-	struct registry_answer *answer =
-		event->request ? answer_slot(self, event->origin, event->request)
-			       : &self->unnumbered;
+	struct registry_answer *answer = event->request
+						 ? answer_slot(self, event->origin, event->request)
+						 : &self->unnumbered;
 
 	*answer = (struct registry_answer){
 		.origin = event->origin,
@@ -88,8 +86,8 @@ static void answer(struct registry *self, const struct input *input, enum result
 static struct stream_event *stream_story(struct registry *self, enum stream_event_type type,
 					 const struct state_stream *stream)
 {
-	struct stream_event *event = registry_story(
-		self, type, state_user_of(&self->state, stream->user));
+	struct stream_event *event =
+		registry_story(self, type, state_user_of(&self->state, stream->user));
 
 	event->stream_id = registry_text(self, stream->id);
 	event->epoch = stream->epoch;
@@ -145,8 +143,8 @@ static void bound_liabilities(struct registry *self, struct state_user *user)
 static bool owner_reachable(const struct registry *self, const struct state_user *user,
 			    const struct state_stream *stream)
 {
-	const struct state_app *owner = state_app_find(&self->state, user,
-						       registry_text(self, stream->package));
+	const struct state_app *owner =
+		state_app_find(&self->state, user, registry_text(self, stream->package));
 
 	return owner && state_app_reachable(&self->state, owner);
 }
@@ -174,14 +172,12 @@ void registry_close(struct registry *self, struct state_stream *stream,
 	event->stream_closed.link_state = link;
 	event->stream_closed.stop_owed = link == LINK_UP ? rule->stop_if_up : rule->stop_if_down;
 	if (event->stream_closed.stop_owed) {
-		event->stream_closed.told_id = closing->cause == END_APP_STOP
-						       ? closing->told_id
-						       : event->stream_id;
+		event->stream_closed.told_id =
+			closing->cause == END_APP_STOP ? closing->told_id : event->stream_id;
 		event->stream_closed.stop_app_id =
-			stream->kind == KIND_MANAGED ? TEXT("MANAGED_STREAM")
-			: closing->stop_app_id.length > 0
-				? closing->stop_app_id
-				: registry_text(self, stream->package);
+			stream->kind == KIND_MANAGED	  ? TEXT("MANAGED_STREAM")
+			: closing->stop_app_id.length > 0 ? closing->stop_app_id
+							  : registry_text(self, stream->package);
 	}
 	event->stream_closed.told_owed = owner_reachable(self, user, stream);
 	self->closed_at_ms[slot] = self->now_ms;
@@ -364,8 +360,7 @@ void registry_on_device_told(struct registry *self, const struct input *input)
 	}
 	struct state_stream *stream = active_named(self, event, true);
 
-	if (!stream || event->edge_device_told.outcome != OUTCOME_SENT ||
-	    stream->start_delivered)
+	if (!stream || event->edge_device_told.outcome != OUTCOME_SENT || stream->start_delivered)
 		return;
 	enum phase next = phase_next(stream->kind, stream->phase, TRIGGER_START_DELIVERED);
 
@@ -408,12 +403,12 @@ static void end_silent(struct registry *self, struct state_stream *stream,
 		self->stats.ignored++;
 		return;
 	}
-	registry_close(self, stream,
-		       &(struct closing){
-			       .cause = cause_of_silence(
-				       self, state_user_of(&self->state, stream->user)),
-			       .missed = event->stream_missed.missed,
-			       .last_ack_age_ms = event->stream_missed.last_ack_age_ms });
+	registry_close(
+		self, stream,
+		&(struct closing){
+			.cause = cause_of_silence(self, state_user_of(&self->state, stream->user)),
+			.missed = event->stream_missed.missed,
+			.last_ack_age_ms = event->stream_missed.last_ack_age_ms });
 }
 
 void registry_on_missed(struct registry *self, const struct input *input)
@@ -423,9 +418,9 @@ void registry_on_missed(struct registry *self, const struct input *input)
 
 	if (!stream)
 		return;
-	enum phase next = phase_next(stream->kind, stream->phase,
-				     event->stream_missed.missed > 0 ? TRIGGER_MISSED
-								     : TRIGGER_RECOVERED);
+	enum phase next =
+		phase_next(stream->kind, stream->phase,
+			   event->stream_missed.missed > 0 ? TRIGGER_MISSED : TRIGGER_RECOVERED);
 
 	if (next == PHASE_NONE) {
 		self->stats.refused++;
@@ -449,12 +444,12 @@ void registry_on_stream_timer(struct registry *self, const struct input *input)
 		self->stats.ignored++;
 		return;
 	}
-	registry_close(self, stream,
-		       &(struct closing){
-			       .cause = stream->was_live || stream->phase == PHASE_STOPPING
-						? END_STALLED
-						: END_NEVER_STARTED,
-			       .last_ack_age_ms = -1 });
+	registry_close(
+		self, stream,
+		&(struct closing){ .cause = stream->was_live || stream->phase == PHASE_STOPPING
+						    ? END_STALLED
+						    : END_NEVER_STARTED,
+				   .last_ack_age_ms = -1 });
 }
 
 /* Questions and operators ------------------------------------------------------------------ */
@@ -464,8 +459,7 @@ void registry_on_check(struct registry *self, const struct input *input)
 	const struct stream_event *event = input->event;
 	struct state_user *user = state_user_find(&self->state, event->user_id);
 	struct state_stream *active = state_active(&self->state, user);
-	struct stream_event *reply =
-		registry_send(self, input->peer, EVENT_REGISTRY_CHECKED, user);
+	struct stream_event *reply = registry_send(self, input->peer, EVENT_REGISTRY_CHECKED, user);
 
 	reply->registry_checked.link = event->edge_check.link;
 	if (!active)
@@ -489,8 +483,7 @@ void registry_on_operator_stop(struct registry *self, const struct input *input)
 	if (event->stream_id.length > 0)
 		stream = state_stream_find(&self->state, event->stream_id);
 	else
-		stream = state_active(&self->state,
-				      state_user_find(&self->state, event->user_id));
+		stream = state_active(&self->state, state_user_find(&self->state, event->user_id));
 	reply = registry_send(self, input->peer, EVENT_OPERATOR_RESULT, NULL);
 	if (!stream || !phase_active(stream->phase)) {
 		reply->operator_result.result = RESULT_NOT_FOUND;

@@ -12,8 +12,7 @@ size_t unmanaged_bytes(const struct unmanaged_options *options)
 	       aligned(PENDING_MAX * sizeof(struct unmanaged_pending)) + PENDING_TEXT_BYTES + 64;
 }
 
-void unmanaged_init(struct unmanaged *self, const struct unmanaged_options *options,
-		    void *memory)
+void unmanaged_init(struct unmanaged *self, const struct unmanaged_options *options, void *memory)
 {
 	uint8_t *at = (uint8_t *)aligned((uintptr_t)memory);
 
@@ -46,10 +45,12 @@ static void on_opened(struct unmanaged *self, const struct stream_event *event)
 	apply(self, &opened);
 	struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
 
-	if (!stream || stream->seq != event->seq || !self->synced)
+	if (!stream || stream->seq != event->seq)
 		return;
-	unmanaged_deliver_start(self, stream);
-	unmanaged_notify(self, stream, phase_app_word(stream->phase), false, true, true);
+	if (self->synced) {
+		unmanaged_deliver_start(self, stream);
+		unmanaged_notify(self, stream, phase_app_word(stream->phase), false, true, true);
+	}
 	if (pending)
 		unmanaged_on_story_of(self, pending);
 }
@@ -81,8 +82,8 @@ static void on_closed(struct unmanaged *self, const struct stream_event *event)
 		return;
 	ended.status_stream_seq = event->stream_seq;
 	unmanaged_notify(self, &ended,
-			 phase_end_rule(KIND_UNMANAGED, event->stream_closed.end_cause)->word,
-			 true, event->stream_closed.told_owed, true);
+			 phase_end_rule(KIND_UNMANAGED, event->stream_closed.end_cause)->word, true,
+			 event->stream_closed.told_owed, true);
 	stream = state_stream_find(&self->state, event->stream_id);
 	if (stream && stream->stop_owed)
 		unmanaged_deliver_stop(self, stream);
@@ -106,6 +107,8 @@ static void on_user(struct unmanaged *self, const struct stream_event *event)
 
 static void on_story(struct unmanaged *self, const struct stream_event *event)
 {
+	if (self->synced)
+		self->seq = event->seq; /* and the cause of what it makes us say */
 	switch (event->type) {
 	case EVENT_STREAM_OPENED:
 		if (event->stream_opened.kind == KIND_UNMANAGED)
@@ -133,8 +136,6 @@ static void on_story(struct unmanaged *self, const struct stream_event *event)
 		apply(self, event);
 		break;
 	}
-	if (self->synced)
-		self->seq = event->seq;
 	if (self->parked > 0)
 		unmanaged_parked_step(self);
 }
@@ -201,6 +202,7 @@ void unmanaged_handle(struct unmanaged *self, const struct input *input, int64_t
 			reconcile_soon(self, true);
 		self->synced = true;
 		self->seq = input->seq;
+		unmanaged_answered_step(self);
 		unmanaged_parked_step(self);
 		break;
 	case INPUT_PEER_UP:
@@ -221,8 +223,7 @@ int64_t unmanaged_deadline(const struct unmanaged *self)
 	if (self->reconcile_slot != STATE_NONE)
 		return 0;
 	for (unsigned i = 0; i < self->pending_high; i++)
-		if (self->pending[i].step != PENDING_FREE && self->pending[i].expires_ms != 0 &&
-		    self->pending[i].expires_ms < deadline)
-			deadline = self->pending[i].expires_ms;
+		if (unmanaged_gives_up_ms(&self->pending[i]) < deadline)
+			deadline = unmanaged_gives_up_ms(&self->pending[i]);
 	return deadline;
 }

@@ -12,6 +12,7 @@
 
 #define PENDING_MAX 4096 /* requests that wait for the registry or for the mirror */
 #define PENDING_TEXT_BYTES (16u << 20)
+#define PENDING_MARGIN_MS 1000 /* what ran before its expiry is heard of by then */
 #define RECONCILE_MS 5000 /* what is owed is said again after */
 #define RECONCILE_SLOTS 4096 /* records looked at in one call */
 #define LIABILITIES_ROOM 8 /* effects that one record may need */
@@ -64,8 +65,7 @@ struct unmanaged {
 
 /* unmanaged_bytes() - memory that unmanaged_init() needs; zeroed by the caller. */
 size_t unmanaged_bytes(const struct unmanaged_options *options);
-void unmanaged_init(struct unmanaged *self, const struct unmanaged_options *options,
-		    void *memory);
+void unmanaged_init(struct unmanaged *self, const struct unmanaged_options *options, void *memory);
 
 /* unmanaged_handle() - as registry_handle(): same units, ownership, no errors. */
 void unmanaged_handle(struct unmanaged *self, const struct input *input, int64_t now_ms,

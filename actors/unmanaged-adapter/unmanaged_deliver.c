@@ -86,8 +86,8 @@ static void deliver_status(struct unmanaged *self, const struct state_stream *st
 }
 
 /* Direct to the owner first, then a copy to every subscriber, the owner included (4.3). */
-void unmanaged_notify(struct unmanaged *self, const struct state_stream *stream,
-		      const char *word, bool terminal, bool direct, bool copies)
+void unmanaged_notify(struct unmanaged *self, const struct state_stream *stream, const char *word,
+		      bool terminal, bool direct, bool copies)
 {
 	const struct state_user *user = user_of(self, stream);
 	const struct state_app *owner =

@@ -28,6 +28,9 @@ struct unmanaged_pending *unmanaged_pending_find(const struct unmanaged *self, u
 						 uint64_t request);
 void unmanaged_on_story_of(struct unmanaged *self, struct unmanaged_pending *pending);
 void unmanaged_parked_step(struct unmanaged *self);
+void unmanaged_answered_step(struct unmanaged *self);
+/* When a request is answered with an error for want of any other; INT64_MAX: never. */
+int64_t unmanaged_gives_up_ms(const struct unmanaged_pending *pending);
 void unmanaged_expire(struct unmanaged *self);
 
 /* unmanaged_deliver.c */
@@ -35,7 +38,7 @@ void unmanaged_deliver_start(struct unmanaged *self, const struct state_stream *
 void unmanaged_deliver_stop(struct unmanaged *self, const struct state_stream *stream);
 void unmanaged_deliver_orphan_stop(struct unmanaged *self, const struct state_user *user,
 				   struct text package, struct text told_id);
-void unmanaged_notify(struct unmanaged *self, const struct state_stream *stream,
-		      const char *word, bool terminal, bool direct, bool copies);
+void unmanaged_notify(struct unmanaged *self, const struct state_stream *stream, const char *word,
+		      bool terminal, bool direct, bool copies);
 void unmanaged_settle_user(struct unmanaged *self, const struct state_user *user);
 void unmanaged_reconcile_step(struct unmanaged *self);

@@ -17,8 +17,8 @@ struct unmanaged_pending *unmanaged_pending_find(const struct unmanaged *self, u
 
 static void pending_drop(struct unmanaged *self, struct unmanaged_pending *pending)
 {
-	struct pooled *texts[] = { &pending->user_id, &pending->stream_id, &pending->package,
-				   &pending->rtmp_url, &pending->video,	  &pending->audio,
+	struct pooled *texts[] = { &pending->user_id,  &pending->stream_id, &pending->package,
+				   &pending->rtmp_url, &pending->video,	    &pending->audio,
 				   &pending->options };
 
 	for (unsigned i = 0; i < sizeof texts / sizeof texts[0]; i++)
@@ -43,8 +43,8 @@ static struct unmanaged_pending *pending_take(struct unmanaged *self)
 static struct stream_event *done(struct unmanaged *self, struct peer gateway,
 				 const struct stream_event *asked, enum result result)
 {
-	struct stream_event *event = effects_add(self->fx, EFFECT_SEND, gateway,
-						 EVENT_REQUEST_DONE);
+	struct stream_event *event =
+		effects_add(self->fx, EFFECT_SEND, gateway, EVENT_REQUEST_DONE);
 
 	event->origin = asked->origin;
 	event->request = asked->request;
@@ -60,15 +60,13 @@ static void pending_done(struct unmanaged *self, struct unmanaged_pending *pendi
 					    .request = pending->request,
 					    .user_id = pool_text(&self->texts, pending->user_id) };
 	struct stream_event *event =
-		done(self, pending->gateway, &asked,
-		     refusal->code ? RESULT_REFUSED : RESULT_OK);
+		done(self, pending->gateway, &asked, refusal->code ? RESULT_REFUSED : RESULT_OK);
 
 	event->request_done.link = pending->link;
 	if (refusal->code) {
 		self->stats.refused++;
 		event->request_done.code = text_of(refusal->code);
-		event->request_done.reason =
-			effects_keep(self->fx, text_of(refusal->reason));
+		event->request_done.reason = effects_keep(self->fx, text_of(refusal->reason));
 	}
 	pending_drop(self, pending);
 }
@@ -109,7 +107,7 @@ static void act_start(struct unmanaged *self, struct unmanaged_pending *pending)
 static void refuse_foreign(struct text package, struct text id, struct text owner,
 			   struct refusal *out)
 {
-	const struct text parts[] = { TEXT("App "), package, TEXT(" cannot stop stream "), id,
+	const struct text parts[] = { TEXT("App "),	  package, TEXT(" cannot stop stream "), id,
 				      TEXT(" owned by "), owner };
 	size_t used = 0;
 
@@ -198,8 +196,8 @@ void unmanaged_on_request(struct unmanaged *self, const struct input *input)
 	if (!pending || !keep_texts(self, event, pending)) {
 		struct stream_event *answer = done(self, input->peer, event, RESULT_REFUSED);
 
-		answer->request_done.link = stop ? event->request_stop.link
-						 : event->request_start.link;
+		answer->request_done.link =
+			stop ? event->request_stop.link : event->request_start.link;
 		answer->request_done.code = TEXT("INTERNAL_ERROR");
 		answer->request_done.reason = TEXT(NO_ROOM);
 		self->stats.full++;
@@ -222,7 +220,7 @@ void unmanaged_on_request(struct unmanaged *self, const struct input *input)
 /* The mirror has moved on: whoever waited for that acts now. */
 void unmanaged_parked_step(struct unmanaged *self)
 {
-	for (unsigned i = 0; i < self->pending_high && self->parked > 0; i++) {
+	for (unsigned i = 0; i < self->pending_high && self->parked > 0 && self->synced; i++) {
 		struct unmanaged_pending *pending = &self->pending[i];
 
 		if (effects_room(self->fx) < LIABILITIES_ROOM)
@@ -230,6 +228,17 @@ void unmanaged_parked_step(struct unmanaged *self)
 		if (pending->step == PENDING_PARKED && self->seq >= pending->seen_seq)
 			act(self, pending);
 	}
+}
+
+/* A snapshot stands for the story that these waited for. */
+void unmanaged_answered_step(struct unmanaged *self)
+{
+	struct refusal none = { 0 };
+
+	for (unsigned i = 0; i < self->pending_high; i++)
+		if (self->pending[i].step == PENDING_ANSWERED &&
+		    effects_room(self->fx) >= LIABILITIES_ROOM)
+			pending_done(self, &self->pending[i], &none);
 }
 
 /* An answered start is done once its story is here: then a stop that follows finds the stream. */
@@ -246,7 +255,8 @@ void unmanaged_on_story_of(struct unmanaged *self, struct unmanaged_pending *pen
 static void give_url(struct unmanaged *self, const struct unmanaged_pending *pending,
 		     struct state_stream *stream)
 {
-	if (stream->start_delivered || stream->rtmp_url.length > 0)
+	if (stream->kind != KIND_UNMANAGED || !phase_active(stream->phase) ||
+	    stream->start_delivered || stream->rtmp_url.length > 0)
 		return;
 	/* The story came from an earlier life of ours and without the secret: we hold it. */
 	if (pool_replace(&self->state.pool, pool_text(&self->texts, pending->rtmp_url),
@@ -278,6 +288,14 @@ void unmanaged_on_result(struct unmanaged *self, const struct stream_event *even
 		pending->step = PENDING_ANSWERED;
 }
 
+int64_t unmanaged_gives_up_ms(const struct unmanaged_pending *pending)
+{
+	if (pending->step == PENDING_FREE || pending->expires_ms == 0 ||
+	    pending->expires_ms > INT64_MAX - PENDING_MARGIN_MS)
+		return INT64_MAX;
+	return pending->expires_ms + PENDING_MARGIN_MS;
+}
+
 void unmanaged_expire(struct unmanaged *self)
 {
 	struct refusal refusal = { .code = "INTERNAL_ERROR", .reason = NO_ANSWER };
@@ -286,13 +304,11 @@ void unmanaged_expire(struct unmanaged *self)
 	for (unsigned i = 0; i < self->pending_high; i++) {
 		struct unmanaged_pending *pending = &self->pending[i];
 
-		if (pending->step == PENDING_FREE || pending->expires_ms == 0 ||
-		    pending->expires_ms > self->now_ms)
+		if (unmanaged_gives_up_ms(pending) > self->now_ms)
 			continue;
 		if (effects_room(self->fx) < LIABILITIES_ROOM)
 			return;
 		self->stats.expired++;
-		pending_done(self, pending,
-			     pending->step >= PENDING_ANSWERED ? &none : &refusal);
+		pending_done(self, pending, pending->step >= PENDING_ANSWERED ? &none : &refusal);
 	}
 }

@@ -5,67 +5,68 @@
 #include <stdlib.h>
 
 #include "proto/stream_event_table.h"
+#include "tests/lib/fakes.h"
+#include "tests/lib/story.h"
 
-static const struct state_options limits = { .users_max = 64, .apps_max = 256,
-					     .streams_max = 128, .text_bytes = 8u << 20 };
-
-static void *room(size_t bytes)
-{
-	void *memory = NULL;
-	int r = posix_memalign(&memory, 64, bytes);
-
-	assert(r == 0);
-	(void)r;
-	return memset(memory, 0, bytes);
-}
+static const struct state_options few = {
+	.users_max = 64, .apps_max = 256, .streams_max = 128, .text_bytes = 8u << 20
+};
 
 static void adapter_open(struct cores *self)
 {
-	struct unmanaged_options options = { .state = limits };
+	struct unmanaged_options options = { .state = self->registry->options.state };
 
-	self->unmanaged = room(sizeof *self->unmanaged);
-	self->unmanaged_memory = room(unmanaged_bytes(&options));
+	options.state.remember_apps = false;
+	self->unmanaged = fake_memory(sizeof *self->unmanaged);
+	self->unmanaged_memory = fake_memory(unmanaged_bytes(&options));
 	unmanaged_init(self->unmanaged, &options, self->unmanaged_memory);
+}
+
+static void adapter_close(struct cores *self)
+{
+	if (!self->unmanaged)
+		return;
+	fake_free(self->unmanaged_memory, unmanaged_bytes(&self->unmanaged->options));
+	fake_free(self->unmanaged, sizeof *self->unmanaged);
+	self->unmanaged = NULL;
 }
 
 void cores_open(struct cores *self)
 {
-	struct registry_options options = { .state = limits, .incarnation = 1, .first_epoch = 100,
-					    .stop_owed_ms = 600000, .ending_max_ms = 2000,
+	cores_open_with(self, &few);
+}
+
+void cores_open_with(struct cores *self, const struct state_options *limits)
+{
+	struct registry_options options = { .state = *limits,
+					    .incarnation = 1,
+					    .first_epoch = 100,
+					    .stop_owed_ms = 600000,
+					    .ending_max_ms = 2000,
 					    .blind_max_ms = 120000 };
 
 	memset(self, 0, sizeof *self);
 	options.state.remember_apps = true;
 	self->now_ms = 1000000;
-	self->registry = room(sizeof *self->registry);
-	self->registry_memory = room(registry_bytes(&options));
+	self->registry = fake_memory(sizeof *self->registry);
+	self->registry_memory = fake_memory(registry_bytes(&options));
 	registry_init(self->registry, &options, self->registry_memory);
-	adapter_open(self);
 	cores_restart_adapter(self);
-	for (uint64_t gateway = GATEWAY_A; gateway <= GATEWAY_B; gateway++) {
-		static struct effects fx;
-
-		registry_handle(self->registry,
-				&(struct input){ .type = INPUT_PEER_UP,
-						 .peer = { ROLE_GATEWAY, gateway },
-						 .peer_name = gateway == GATEWAY_A ? "gateway-1"
-										   : "gateway-2" },
-				self->now_ms, &fx);
-		for (size_t i = 0; i < fx.count; i++)
-			unmanaged_handle(self->unmanaged,
-					 &(struct input){ .type = INPUT_STORY,
-							  .event = &fx.items[i].event },
-					 self->now_ms, &(struct effects){ 0 });
-	}
+	for (uint64_t gateway = GATEWAY_A; gateway <= GATEWAY_B; gateway++)
+		cores_hear(self,
+			   &(struct input){ .type = INPUT_PEER_UP,
+					    .peer = { ROLE_GATEWAY, gateway },
+					    .peer_name = gateway == GATEWAY_A ? "gateway-1"
+									      : "gateway-2" });
+	cores_forget(self);
 }
 
 void cores_close(struct cores *self)
 {
 	cores_forget(self);
-	free(self->registry);
-	free(self->registry_memory);
-	free(self->unmanaged);
-	free(self->unmanaged_memory);
+	adapter_close(self);
+	fake_free(self->registry_memory, registry_bytes(&self->registry->options));
+	fake_free(self->registry, sizeof *self->registry);
 }
 
 void cores_forget(struct cores *self)
@@ -97,71 +98,121 @@ static struct stream_event copy_of(struct cores *self, const struct stream_event
 	return copy;
 }
 
-static void to_adapter(struct cores *self, const struct input *input);
+/* What one input has caused, to be carried out once the core has returned. */
+struct batch {
+	size_t count;
+	struct effect items[];
+};
 
-static void to_registry(struct cores *self, const struct input *input)
+static struct batch *batch_of(struct cores *self, const struct effects *fx)
 {
-	struct effects *fx = malloc(sizeof *fx);
-	struct stream_event *events = calloc(EFFECTS_MAX, sizeof *events);
+	struct batch *batch = malloc(sizeof *batch + fx->count * sizeof batch->items[0]);
 
-	registry_handle(self->registry, input, self->now_ms, fx);
-	for (size_t i = 0; i < fx->count; i++)
-		events[i] = copy_of(self, &fx->items[i].event);
+	batch->count = fx->count;
 	for (size_t i = 0; i < fx->count; i++) {
-		const struct effect *effect = &fx->items[i];
-
-		if (effect->type == EFFECT_STORY) {
-			struct stream_event published = events[i];
-			uint8_t wire[STREAM_EVENT_WIRE_MAX];
-			ssize_t length = stream_event_encode(&published, STREAM_EVENT_PUBLIC, wire,
-							     sizeof wire);
-			struct wire reader = { wire, wire + length };
-
-			assert(self->story_count < SENT_MAX);
-			self->story[self->story_count++] = events[i];
-			assert(stream_event_read(&reader, &published) == 0);
-			to_adapter(self, &(struct input){ .type = INPUT_STORY, .event = &published });
-		} else if (effect->peer.role == ROLE_UNMANAGED) {
-			to_adapter(self, &(struct input){ .type = INPUT_MESSAGE,
-							  .peer = { ROLE_REGISTRY, 1 },
-							  .event = &events[i] });
-		} else {
-			assert(self->sent_count < SENT_MAX);
-			self->sent[self->sent_count++] =
-				(struct sent){ effect->peer, events[i] };
-		}
+		batch->items[i] = fx->items[i];
+		batch->items[i].event = copy_of(self, &fx->items[i].event);
 	}
-	free(events);
-	free(fx);
+	return batch;
 }
 
-static void to_adapter(struct cores *self, const struct input *input)
+static void record(struct cores *self, const struct effect *effect)
 {
-	struct effects *fx = malloc(sizeof *fx);
-	struct stream_event *events = calloc(EFFECTS_MAX, sizeof *events);
+	assert(self->sent_count < SENT_MAX);
+	self->sent[self->sent_count++] = (struct sent){ effect->peer, effect->event };
+	if (self->on_sent)
+		self->on_sent(self, &self->sent[self->sent_count - 1]);
+}
 
-	if (self->adapter_down) {
-		free(events);
-		free(fx);
+static void publish(struct cores *self, const struct stream_event *event)
+{
+	uint8_t wire[STREAM_EVENT_WIRE_MAX];
+	struct stream_event published;
+	ssize_t length = stream_event_encode(event, STREAM_EVENT_PUBLIC, wire, sizeof wire);
+	struct wire reader = { wire, wire + length };
+	int r = stream_event_read(&reader, &published);
+
+	assert(r == 0 && self->story_count < SENT_MAX);
+	(void)r;
+	self->story[self->story_count++] = *event;
+	if (self->holding) {
+		assert(self->held_count < HELD_MAX);
+		self->held[self->held_count++] = copy_of(self, &published);
 		return;
 	}
-	unmanaged_handle(self->unmanaged, input, self->now_ms, fx);
-	for (size_t i = 0; i < fx->count; i++)
-		events[i] = copy_of(self, &fx->items[i].event);
-	for (size_t i = 0; i < fx->count; i++) {
-		if (fx->items[i].type == EFFECT_REQUEST) {
-			to_registry(self, &(struct input){ .type = INPUT_MESSAGE,
-							   .peer = { ROLE_UNMANAGED, 7 },
-							   .wall_ms = self->now_ms,
-							   .event = &events[i] });
-		} else {
-			assert(self->sent_count < SENT_MAX);
-			self->sent[self->sent_count++] =
-				(struct sent){ fx->items[i].peer, events[i] };
-		}
+	cores_adapter_hear(self, &(struct input){ .type = INPUT_STORY, .event = &published });
+}
+
+static void answer(struct cores *self, const struct effect *effect)
+{
+	cores_adapter_hear(self, &(struct input){ .type = INPUT_MESSAGE,
+						  .peer = { ROLE_REGISTRY, 1 },
+						  .event = &effect->event });
+}
+
+void cores_hear(struct cores *self, const struct input *input)
+{
+	static struct effects fx;
+	struct batch *batch;
+
+	registry_handle(self->registry, input, self->now_ms, &fx);
+	batch = batch_of(self, &fx);
+	for (size_t i = 0; i < batch->count && self->result_first; i++)
+		if (batch->items[i].peer.role == ROLE_UNMANAGED)
+			answer(self, &batch->items[i]);
+	for (size_t i = 0; i < batch->count; i++) {
+		const struct effect *effect = &batch->items[i];
+
+		if (effect->type == EFFECT_STORY)
+			publish(self, &effect->event);
+		else if (effect->peer.role != ROLE_UNMANAGED)
+			record(self, effect);
+		else if (!self->result_first)
+			answer(self, effect);
 	}
-	free(events);
-	free(fx);
+	free(batch);
+}
+
+/* One more thing that the adapter has done; true: it was the last. */
+static bool dies(struct cores *self)
+{
+	self->positions++;
+	if (self->crash_in == 0 || --self->crash_in > 0)
+		return self->adapter_down;
+	self->adapter_down = true;
+	return true;
+}
+
+void cores_adapter_hear(struct cores *self, const struct input *input)
+{
+	static struct effects fx;
+	struct batch *batch;
+
+	if (self->adapter_down || dies(self))
+		return;
+	unmanaged_handle(self->unmanaged, input, self->now_ms, &fx);
+	batch = batch_of(self, &fx);
+	for (size_t i = 0; i < batch->count && !dies(self); i++) {
+		const struct effect *effect = &batch->items[i];
+
+		if (effect->type == EFFECT_REQUEST)
+			cores_hear(self, &(struct input){ .type = INPUT_MESSAGE,
+							  .peer = { ROLE_UNMANAGED, 7 },
+							  .wall_ms = self->now_ms,
+							  .event = &effect->event });
+		else
+			record(self, effect);
+	}
+	free(batch);
+}
+
+void cores_release(struct cores *self)
+{
+	self->holding = false;
+	for (size_t i = 0; i < self->held_count; i++)
+		cores_adapter_hear(self,
+				   &(struct input){ .type = INPUT_STORY, .event = &self->held[i] });
+	self->held_count = 0;
 }
 
 void cores_restart_adapter(struct cores *self)
@@ -169,27 +220,28 @@ void cores_restart_adapter(struct cores *self)
 	struct stream_event row;
 	uint64_t cursor = 0;
 
-	free(self->unmanaged);
-	free(self->unmanaged_memory);
+	adapter_close(self);
 	adapter_open(self);
-	to_adapter(self, &(struct input){ .type = INPUT_RESYNC });
+	self->adapter_down = self->holding = false;
+	self->held_count = 0;
+	cores_adapter_hear(self, &(struct input){ .type = INPUT_RESYNC });
 	while (state_row(&self->registry->state, &cursor, &row))
-		to_adapter(self, &(struct input){ .type = INPUT_STORY, .event = &row });
-	to_adapter(self, &(struct input){ .type = INPUT_SYNCED, .seq = self->registry->seq });
+		cores_adapter_hear(self, &(struct input){ .type = INPUT_STORY, .event = &row });
+	cores_adapter_hear(self,
+			   &(struct input){ .type = INPUT_SYNCED, .seq = self->registry->seq });
 	cores_tick(self, 0);
 }
 
 void cores_say(struct cores *self, struct peer peer, const struct stream_event *event)
 {
-	const struct input input = { .type = INPUT_MESSAGE,
-				     .peer = peer,
-				     .wall_ms = self->now_ms,
-				     .event = event };
+	const struct input input = {
+		.type = INPUT_MESSAGE, .peer = peer, .wall_ms = self->now_ms, .event = event
+	};
 
 	if (event->type == EVENT_REQUEST_START || event->type == EVENT_REQUEST_STOP)
-		to_adapter(self, &input);
+		cores_adapter_hear(self, &input);
 	else
-		to_registry(self, &input);
+		cores_hear(self, &input);
 }
 
 void cores_tick(struct cores *self, int64_t ms)
@@ -209,9 +261,9 @@ void cores_tick(struct cores *self, int64_t ms)
 		struct input tick = { .type = INPUT_TICK, .wall_ms = self->now_ms };
 
 		if (registry_ms <= self->now_ms)
-			to_registry(self, &tick);
+			cores_hear(self, &tick);
 		if (adapter_ms <= self->now_ms)
-			to_adapter(self, &tick);
+			cores_adapter_hear(self, &tick);
 	}
 	self->now_ms = end_ms;
 }
@@ -267,11 +319,37 @@ void cores_app_up(struct cores *self, const char *package, uint64_t link)
 	event.edge_app_start.known = true;
 	event.edge_app_start.app_type = APP_TYPE_BACKGROUND;
 	cores_say(self, (struct peer){ ROLE_GATEWAY, GATEWAY_A }, &event);
-	event = (struct stream_event){ .type = EVENT_EDGE_APP_OPENED, .user_id = TEXT("u@x") };
+	cores_app_opened(self, package, link);
+}
+
+void cores_app_opened(struct cores *self, const char *package, uint64_t link)
+{
+	struct stream_event event = { .type = EVENT_EDGE_APP_OPENED, .user_id = TEXT("u@x") };
+
 	event.edge_app_opened.link = link;
 	event.edge_app_opened.package = text_of(package);
 	event.edge_app_opened.key_ok = true;
 	event.edge_app_opened.app_type = APP_TYPE_BACKGROUND;
+	cores_say(self, (struct peer){ ROLE_GATEWAY, GATEWAY_B }, &event);
+}
+
+void cores_app_closed(struct cores *self, const char *package, uint64_t link)
+{
+	struct stream_event event = { .type = EVENT_EDGE_APP_CLOSED, .user_id = TEXT("u@x") };
+
+	event.edge_app_closed.link = link;
+	event.edge_app_closed.package = text_of(package);
+	event.edge_app_closed.code = 1006;
+	cores_say(self, (struct peer){ ROLE_GATEWAY, GATEWAY_B }, &event);
+}
+
+void cores_subscribe(struct cores *self, const char *package, uint64_t link, const char *types)
+{
+	struct stream_event event = { .type = EVENT_EDGE_APP_SUBSCRIBED, .user_id = TEXT("u@x") };
+
+	event.edge_app_subscribed.link = link;
+	event.edge_app_subscribed.package = text_of(package);
+	event.edge_app_subscribed.types = list_of(types);
 	cores_say(self, (struct peer){ ROLE_GATEWAY, GATEWAY_B }, &event);
 }
 
@@ -309,15 +387,41 @@ const struct state_stream *cores_active(const struct cores *self)
 			    state_user_find(&self->registry->state, TEXT("u@x")));
 }
 
+const char *cores_id(const struct cores *self)
+{
+	static char ids[4][STREAM_ID_MAX + 1];
+	static unsigned next;
+	const struct state_stream *active = cores_active(self);
+
+	if (!active)
+		return "";
+	next = (next + 1) % 4;
+	return text_put(state_text(&self->registry->state, active->id), ids[next], sizeof ids[0]);
+}
+
 void cores_status(struct cores *self, enum device_status status)
 {
-	const struct state_stream *active = cores_active(self);
-	struct stream_event event = { .type = EVENT_EDGE_STATUS, .user_id = TEXT("u@x") };
-	char id[STREAM_ID_MAX + 1];
+	struct stream_event event = { .type = EVENT_EDGE_STATUS,
+				      .user_id = TEXT("u@x"),
+				      .stream_id = text_of(cores_id(self)) };
 
-	assert(active);
-	(void)text_put(state_text(&self->registry->state, active->id), id, sizeof id);
-	event.stream_id = text_of(id);
+	assert(event.stream_id.length > 0);
 	event.edge_status.status = status;
 	cores_say(self, (struct peer){ ROLE_GATEWAY, GATEWAY_A }, &event);
+}
+
+void cores_expired(struct cores *self)
+{
+	const struct state_stream *active = cores_active(self);
+	struct stream_event event = { .type = EVENT_STREAM_MISSED,
+				      .user_id = TEXT("u@x"),
+				      .stream_id = text_of(cores_id(self)) };
+
+	assert(active);
+	event.epoch = active->epoch;
+	event.cause = active->activity_seq;
+	event.stream_missed.missed = 3;
+	event.stream_missed.expired = true;
+	event.stream_missed.last_ack_age_ms = 40000;
+	cores_say(self, (struct peer){ ROLE_SCHEDULER, 3 }, &event);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,8 +95,7 @@ static void on_teller_message(const struct input *input, struct effects *fx)
 	}
 }
 
-static void teller_handle(void *core, const struct input *input, int64_t now_ms,
-			  struct effects *fx)
+static void teller_handle(void *core, const struct input *input, int64_t now_ms, struct effects *fx)
 {
 	(void)core;
 	switch ((int)input->type) {
@@ -222,8 +222,7 @@ static void ask(struct effects *fx)
 	}
 }
 
-static void asker_handle(void *core, const struct input *input, int64_t now_ms,
-			 struct effects *fx)
+static void asker_handle(void *core, const struct input *input, int64_t now_ms, struct effects *fx)
 {
 	(void)core;
 	asker.now_ms = now_ms;
@@ -241,7 +240,8 @@ static void asker_handle(void *core, const struct input *input, int64_t now_ms,
 		if (!input->known) {
 			int64_t later_ms = loop_now_ms() + 3 * TICK_MS;
 
-			/* So long that something else would fall due, if time did not stand still. */
+			/* So long that something else would fall due, if time did not stand still.
+			 */
 			while (loop_now_ms() < later_ms)
 				;
 			asker.announcing = true;
@@ -253,7 +253,8 @@ static void asker_handle(void *core, const struct input *input, int64_t now_ms,
 		atomic_fetch_add(&shared->downs, 1);
 		break;
 	case INPUT_MESSAGE:
-		/* Answers may be lost with a life of the teller; the window counts what was asked. */
+		/* Answers may be lost with a life of the teller; the window counts what was asked.
+		 */
 		if (input->event->request > atomic_load(&shared->answers))
 			atomic_store(&shared->answers, input->event->request);
 		break;
@@ -288,8 +289,7 @@ static struct {
 	int64_t due_ms;
 } mirror;
 
-static void mirror_handle(void *core, const struct input *input, int64_t now_ms,
-			  struct effects *fx)
+static void mirror_handle(void *core, const struct input *input, int64_t now_ms, struct effects *fx)
 {
 	const struct stream_event *event = input->event;
 
@@ -397,8 +397,11 @@ pid_t pair_start(struct pair *self, enum pair_actor actor, int notify_fd)
 {
 	pid_t process = fork();
 
-	if (process == 0)
+	if (process == 0) {
+		/* A test that fails leaves nobody behind. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		exit(run(self, actor, notify_fd));
+	}
 	return process;
 }
 

@@ -137,7 +137,7 @@ static void on_glasses_link(struct random_edge *self, struct random_input *out)
 {
 	const struct state_user *user = user_of(self, &out->event);
 
-	if (user && user->link_state == LINK_UP && one_in(self, 2)) {
+	if (user && user->link_state == LINK_UP && !one_in(self, 3)) {
 		out->event.type = EVENT_EDGE_LINK_CLOSED;
 		out->event.edge_link_closed.link = one_in(self, 8) ? user->link - 1 : user->link;
 		out->event.edge_link_closed.code = 1006;
@@ -223,8 +223,10 @@ static void on_app_socket(struct random_edge *self, struct random_input *out)
 
 static void on_subscribed(struct random_edge *self, struct random_input *out)
 {
-	static const char *const names[] = { "rtmp_stream_status", "managed_stream_status", "all",
-					     "*", "button_press", "location_stream" };
+	static const char *const names[] = {
+		"rtmp_stream_status", "managed_stream_status", "all", "*",
+		"button_press",	      "location_stream"
+	};
 	const struct state_app *app = pick_app(self, &out->event);
 	struct list_writer list;
 	uint32_t type;
@@ -300,13 +302,16 @@ static void on_gateway(struct random_edge *self, struct random_input *out)
 	uint64_t gateway = self->incarnations[below(self, RANDOM_GATEWAYS)];
 
 	out->input.peer = (struct peer){ ROLE_SCHEDULER, 1 };
-	switch (below(self, 4)) {
+	switch (below(self, 8)) {
 	case 0:
+	case 1:
+	case 2:
+	case 3:
 		out->event.type = EVENT_GATEWAY_SEEN;
 		out->event.gateway_seen.gateway = gateway;
 		return;
-	case 1:
-		if (!one_in(self, 4)) {
+	case 4:
+		if (!one_in(self, 6)) {
 			out->input.type = INPUT_TICK;
 			return;
 		}
@@ -317,7 +322,7 @@ static void on_gateway(struct random_edge *self, struct random_input *out)
 		out->event.type = EVENT_TIMER_EXPIRED;
 		out->event.timer_expired.timer = TIMER_GATEWAY_LEASE;
 		out->event.timer_expired.gateway = gateway;
-		out->event.timer_expired.after_ms = one_in(self, 4) ? 120000 : 5000;
+		out->event.timer_expired.after_ms = one_in(self, 8) ? 120000 : 5000;
 		return;
 	}
 }
@@ -330,7 +335,8 @@ static void on_timer(struct random_edge *self, struct random_input *out)
 
 	out->event.type = EVENT_TIMER_EXPIRED;
 	out->input.peer = (struct peer){ ROLE_SCHEDULER, 1 };
-	out->event.timer_expired.timer = 1 + below(self, 5);
+	out->event.timer_expired.timer =
+		one_in(self, 8) ? TIMER_SESSION_GRACE : TIMER_APP_GRACE + below(self, 4);
 	out->event.timer_expired.after_ms = 5000;
 	switch (out->event.timer_expired.timer) {
 	case TIMER_SESSION_GRACE:
@@ -420,8 +426,8 @@ static void on_request(struct random_edge *self, struct random_input *out)
 	out->event.request_start.package = package;
 	out->event.request_start.permitted = !one_in(self, 20);
 	out->event.request_start.oversized = one_in(self, 40);
-	out->event.request_start.rtmp_url = one_in(self, 20) ? TEXT("http://x") :
-							       TEXT("rtmp://h/a/key");
+	out->event.request_start.rtmp_url =
+		one_in(self, 20) ? TEXT("http://x") : TEXT("rtmp://h/a/key");
 	out->event.request_start.video = out->event.request_start.audio =
 		out->event.request_start.options = TEXT("{}");
 }
@@ -436,35 +442,70 @@ void random_edge_hello(struct random_edge *self, unsigned index, struct random_i
 				     .peer_name = out->name };
 }
 
+/* What brings a user one step further: glasses, apps, a stream, its life.  NULL: nothing would. */
 typedef void (*random_kind)(struct random_edge *self, struct random_input *out);
+
+static unsigned count_apps(const struct random_edge *self, const struct state_user *user,
+			   enum app_state state)
+{
+	const struct state *registry = &self->registry->state;
+	unsigned count = 0;
+
+	for (uint32_t slot = user->apps; slot != STATE_NONE; slot = registry->apps[slot].next)
+		count += registry->apps[slot].state == state;
+	return count;
+}
+
+static random_kind progress(struct random_edge *self, const struct random_input *out)
+{
+	const struct state_user *user = user_of(self, &out->event);
+
+	if (!user || state_link(&self->registry->state, user) != LINK_UP)
+		return on_glasses_link;
+	if (!user->connected || user->wifi != WIFI_ON)
+		return on_glasses_state;
+	if (count_apps(self, user, APP_RUNNING) < 2)
+		return count_apps(self, user, APP_LOADING) > 0 ? on_app_socket : on_app_wish;
+	if (user->active == STATE_NONE)
+		return one_in(self, 4) ? on_subscribed : on_request;
+	return one_in(self, 3) ? on_told : on_status;
+}
+
+static bool is_known(const struct random_edge *self, unsigned gateway)
+{
+	return state_gateway_find(&self->registry->state, self->incarnations[gateway]);
+}
 
 void random_edge_next(struct random_edge *self, struct random_input *out)
 {
 	/* As often as they stand here. */
 	static const random_kind kinds[] = {
-		on_glasses_link, on_glasses_link, on_glasses_state, on_status,	   on_status,
-		on_status,	 on_status,	  on_told,	    on_told,	   on_told,
-		on_app_socket,	 on_app_socket,	  on_app_socket,    on_subscribed, on_app_wish,
-		on_app_wish,	 on_hook,	  on_hook,	    on_other,	   on_gateway,
-		on_timer,	 on_timer,	  on_probe,	    on_probe,	   on_operator,
-		on_request,	 on_request,	  on_request,	    on_request,	   on_request,
+		on_glasses_link, on_glasses_state, on_status,	  on_status,   on_told,
+		on_told,	 on_app_socket,	   on_app_socket, on_app_wish, on_app_wish,
+		on_hook,	 on_hook,	   on_other,	  on_gateway,  on_timer,
+		on_timer,	 on_probe,	   on_probe,	  on_request,  on_request,
+		on_request,	 on_subscribed,	   on_subscribed,
 	};
 	random_kind kind = kinds[below(self, sizeof kinds / sizeof kinds[0])];
 	unsigned gateway = below(self, RANDOM_GATEWAYS);
 
 	memset(out, 0, offsetof(struct random_input, list));
-	if (one_in(self, 60)) {
-		if (!one_in(self, 3))
-			self->incarnations[gateway] = self->next_incarnation++;
+	if (one_in(self, 100))
+		self->incarnations[gateway] = self->next_incarnation++;
+	if (one_in(self, 100) || (!is_known(self, gateway) && !one_in(self, 4))) {
 		random_edge_hello(self, gateway, out);
 		return;
 	}
-	if (kind == on_request && self->commands)
-		kind = on_command;
 	out->input.type = INPUT_MESSAGE;
 	out->input.peer = (struct peer){ ROLE_GATEWAY, self->incarnations[gateway] };
 	out->input.event = &out->event;
 	out->event.user_id = text_of(users[below(self, RANDOM_USERS)]);
+	if (one_in(self, 100))
+		kind = on_operator;
+	else if (one_in(self, 2))
+		kind = progress(self, out);
+	if (kind == on_request && (self->commands || one_in(self, 8)))
+		kind = on_command;
 	kind(self, out);
 	out->event.cause = out->event.cause ? out->event.cause : below(self, 3);
 	if (out->input.type == INPUT_TICK)

@@ -14,7 +14,7 @@
 struct random_edge {
 	struct prng prng;
 	const struct registry *registry; /* looked at to make sense */
-	bool commands; /* also say what adapters say to the registry */
+	bool commands; /* say what adapters say to the registry, not what apps say to them */
 	uint64_t incarnations[RANDOM_GATEWAYS];
 	uint64_t next_incarnation, next_link, next_request;
 };

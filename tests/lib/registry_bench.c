@@ -24,9 +24,8 @@ struct registry_options bench_options(void)
 
 static void hello(uint64_t gateway, const char *name)
 {
-	bench_input(&(struct input){ .type = INPUT_PEER_UP,
-				     .peer = { ROLE_GATEWAY, gateway },
-				     .peer_name = name });
+	bench_input(&(struct input){
+		.type = INPUT_PEER_UP, .peer = { ROLE_GATEWAY, gateway }, .peer_name = name });
 }
 
 void bench_open(const struct registry_options *options)

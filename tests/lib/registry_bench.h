@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* registry_bench.h - a registry on the bench: one input at a time, its effects to look at, and after
- * each the checks that must always hold:
+/* registry_bench.h - a registry on the bench: one input at a time, its effects to look at, and
+ * after each the checks that must always hold:
  *
  *   the story has no gap, fits the wire, and is what the roles may say;
  *   a follower that hears only what is published has the same state_hash();

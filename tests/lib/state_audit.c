@@ -161,10 +161,11 @@ static const char *audit_texts(const struct state *state)
 			bytes += user_bytes(state, &state->users[i]);
 	for (uint32_t i = 0; i < state->streams_fresh; i++) {
 		const struct state_stream *stream = &state->streams[i];
-		const struct pooled kept[] = { stream->id,     stream->package, stream->rtmp_url,
-					       stream->video,  stream->audio,	stream->options,
-					       stream->by,     stream->detail,	stream->told_id,
-					       stream->stop_app_id };
+		const struct pooled kept[] = { stream->id,	 stream->package,
+					       stream->rtmp_url, stream->video,
+					       stream->audio,	 stream->options,
+					       stream->by,	 stream->detail,
+					       stream->told_id,	 stream->stop_app_id };
 
 		for (unsigned k = 0; k < sizeof kept / sizeof kept[0]; k++)
 			bytes += block_bytes(kept[k]);

@@ -96,10 +96,9 @@ static inline struct stream_event story_subscribed(const char *user, const char 
 static inline struct stream_event story_stream(const char *user, const char *id, uint64_t epoch,
 					       enum stream_event_type type)
 {
-	return (struct stream_event){ .type = type,
-				      .user_id = text_of(user),
-				      .stream_id = text_of(id),
-				      .epoch = epoch };
+	return (struct stream_event){
+		.type = type, .user_id = text_of(user), .stream_id = text_of(id), .epoch = epoch
+	};
 }
 
 static inline struct stream_event story_opened(const char *user, const char *id, uint64_t epoch,

@@ -283,7 +283,8 @@ Test(daemon, readiness_is_told_once_everything_is_there)
 	cr_assert_eq(read_in_time(notify[0], bytes, sizeof bytes), 1);
 	cr_assert_eq(bytes[0], '\n');
 	cr_assert_geq(atomic_load(&shared->syncs), 1);
-	cr_assert_eq(read_in_time(notify[0], bytes, sizeof bytes), 0, "closed when it has been used");
+	cr_assert_eq(read_in_time(notify[0], bytes, sizeof bytes), 0,
+		     "closed when it has been used");
 	close(notify[0]);
 	expect_exit(mirror, SIGTERM, 0);
 	expect_exit(teller, SIGTERM, 0);

@@ -50,15 +50,14 @@ static bool port_send(void *context, const uint8_t *frame, size_t length)
 
 static void setup(void)
 {
-	follower_init(&follower,
-		      &(struct follower_options){ .role = ROLE_UNMANAGED,
-						  .name = "unmanaged-adapter",
-						  .incarnation = US,
-						  .buffer_max = 64 * 1024,
-						  .port = { .input = port_input,
-							    .open = port_open,
-							    .close = port_close,
-							    .send = port_send } });
+	follower_init(&follower, &(struct follower_options){ .role = ROLE_UNMANAGED,
+							     .name = "unmanaged-adapter",
+							     .incarnation = US,
+							     .buffer_max = 64 * 1024,
+							     .port = { .input = port_input,
+								       .open = port_open,
+								       .close = port_close,
+								       .send = port_send } });
 }
 
 static void teardown(void)
@@ -118,8 +117,8 @@ static void story(uint64_t first, size_t count, int64_t now_ms)
 
 static void answer_of(uint64_t incarnation, struct stream_event event, int64_t now_ms)
 {
-	size_t length = bus_frame_of(bytes, sizeof bytes, TOPIC_DIRECT, "registry", incarnation,
-				     0, &event, 1);
+	size_t length = bus_frame_of(bytes, sizeof bytes, TOPIC_DIRECT, "registry", incarnation, 0,
+				     &event, 1);
 
 	follower_answer(&follower, bytes, length);
 	while (follower_answer_step(&follower, now_ms))
@@ -251,7 +250,8 @@ Test(follower, kept_story_is_applied_in_steps)
 
 	/* A live frame holds the next one back until it has been walked. */
 	event.seq = 51;
-	length = bus_frame_of(bytes, sizeof bytes, TOPIC_STORY, "registry", REGISTRY, 51, &event, 1);
+	length =
+		bus_frame_of(bytes, sizeof bytes, TOPIC_STORY, "registry", REGISTRY, 51, &event, 1);
 	follower_story(&follower, bytes, length, 0);
 	cr_assert_not(follower_wants_story(&follower));
 	walk(0);
@@ -469,8 +469,8 @@ Test(follower, answers_to_an_earlier_question_are_not_taken)
 	follower_disconnected(&follower, 0);
 	follower_tick(&follower, 1000);
 	follower_connected(&follower, 1000);
-	answer_of(REGISTRY, (struct stream_event){ .type = EVENT_SNAPSHOT_BEGIN, .request = earlier },
-		  1000);
+	answer_of(REGISTRY,
+		  (struct stream_event){ .type = EVENT_SNAPSHOT_BEGIN, .request = earlier }, 1000);
 	cr_assert_eq(follower.state, FOLLOWER_ASKING);
 	expect_no_more();
 }
@@ -495,7 +495,8 @@ Test(follower, frames_that_cannot_be_read_lead_to_a_snapshot)
 	go_live(0);
 	follower_story(&follower, bytes, 3, 1000);
 	cr_assert(follower_is_live(&follower), "not ours at all: nothing follows from it");
-	length = bus_frame_of(bytes, sizeof bytes, TOPIC_STORY, "registry", REGISTRY, 11, &event, 1);
+	length =
+		bus_frame_of(bytes, sizeof bytes, TOPIC_STORY, "registry", REGISTRY, 11, &event, 1);
 	bytes[FRAME_HEAD_SIZE] = 0xc1;
 	follower_story(&follower, bytes, length, 1000);
 	walk(1000);

@@ -31,10 +31,9 @@ static struct stream_event event_of(uint64_t request, uint32_t length)
 
 static struct frame_address address_of(uint64_t number, uint64_t tag)
 {
-	return (struct frame_address){ .topic = TOPIC_DIRECT,
-				       .incarnation = 5,
-				       .number = number,
-				       .tag = tag };
+	return (struct frame_address){
+		.topic = TOPIC_DIRECT, .incarnation = 5, .number = number, .tag = tag
+	};
 }
 
 /* Read the front frame and pop it; its events must be @request and on.  Return: how many. */
@@ -66,7 +65,9 @@ Test(frame_queue, events_share_a_frame_while_numbers_and_tags_go_on)
 {
 	static const struct {
 		uint64_t number, tag;
-	} rows[] = { { 1, 0 }, { 2, 0 }, { 4, 0 }, { 5, 0 }, { 6, 1 }, { 7, 1 }, { 0, 1 }, { 0, 1 } };
+	} rows[] = {
+		{ 1, 0 }, { 2, 0 }, { 4, 0 }, { 5, 0 }, { 6, 1 }, { 7, 1 }, { 0, 1 }, { 0, 1 }
+	};
 	static const size_t counts[] = { 2, 2, 2, 2 };
 	struct frame_queue queue;
 	uint64_t first, tag, next = 0;

@@ -108,6 +108,12 @@ Test(gateway_app, before_the_init)
 
 	stage_init(link, "nohyphen", PACKAGE);
 	stage_expect_close(0, link, 1008, "Invalid session ID format");
+	char session[USER_ID_MAX + 32];
+
+	link = stage_app_socket();
+	snprintf(session, sizeof session, "%0*d-" PACKAGE, USER_ID_MAX + 1, 7);
+	stage_init(link, session, PACKAGE);
+	stage_expect_close(1, link, 1008, "Session not found");
 	link = stage_app_socket();
 	stage_app_say(link, START);
 	stage_expect_sent(0, link, APP_ERROR("SESSION_NOT_FOUND", "Session not found"));
@@ -229,8 +235,6 @@ Test(gateway_app, one_subscription_too_many_is_left_out)
 	expect_types("t0", SUBSCRIPTIONS_MAX);
 }
 
-/* ---- requests ---- */
-
 static void done(uint64_t link, uint64_t request, enum result result, const char *reason)
 {
 	stage_bus(&(struct stream_event){ .type = EVENT_REQUEST_DONE,
@@ -248,177 +252,6 @@ static void checked(uint64_t link, uint64_t request, enum kind kind)
 		.request = request,
 		.stream_id = TEXT("s1"),
 		.registry_checked = { .link = link, .kind = kind, .package = TEXT("o") } });
-}
-
-Test(gateway_app, a_start_goes_to_the_adapter_with_what_the_registry_had_told)
-{
-	uint64_t link = stage_app(PACKAGE);
-
-	stage_app_say(link, START);
-	const struct effect *effect = stage_effect(EVENT_REQUEST_START, 0);
-
-	cr_assert_eq(effect->type, EFFECT_REQUEST);
-	cr_assert_eq(effect->peer.role, ROLE_UNMANAGED);
-	cr_assert_eq(effect->event.origin, INCARNATION);
-	cr_assert_eq(effect->event.expires_ms, stage.now_ms + 10000);
-	cr_assert_eq(effect->event.request_start.seen_seq, 9);
-	cr_assert(effect->event.request_start.permitted);
-	cr_assert_not(effect->event.request_start.oversized);
-	cr_assert(text_is(effect->event.request_start.rtmp_url, "rtmp://h/a/k"));
-	cr_assert(text_is(effect->event.request_start.video, "{\"w\":1}"));
-	cr_assert(text_is(effect->event.request_start.audio, "{}"));
-	uint64_t plain = stage_app(PLAIN);
-
-	stage_app_say(plain, START);
-	cr_assert_not(stage_told(EVENT_REQUEST_START)->request_start.permitted);
-}
-
-Test(gateway_app, what_is_too_long_is_left_out_and_said)
-{
-	static char json[2 * URL_MAX];
-	uint64_t link = stage_app(PACKAGE);
-	size_t head = (size_t)snprintf(json, sizeof json,
-				       "{\"type\":\"rtmp_stream_request\",\"rtmpUrl\":\"rtmp://");
-
-	memset(json + head, 'x', URL_MAX);
-	snprintf(json + head + URL_MAX, 8, "\"}");
-	stage_app_say(link, json);
-	cr_assert(stage_told(EVENT_REQUEST_START)->request_start.oversized);
-	cr_assert_eq(stage_told(EVENT_REQUEST_START)->request_start.rtmp_url.length, 0);
-}
-
-Test(gateway_app, requests_act_one_after_the_other)
-{
-	uint64_t link = stage_app(PACKAGE);
-	uint64_t request;
-
-	stage_app_say(link, START);
-	request = stage_told(EVENT_REQUEST_START)->request;
-	stage_app_say(link, STOP);
-	stage_app_say(link, CHECK);
-	cr_assert_eq(stage.fx.count, 0);
-	done(link, request + 7, RESULT_OK, "");
-	cr_assert_eq(stage.fx.count, 0);
-	cr_assert_eq(gateway_counts(stage.core)->answers_late, 1);
-	done(link, request, RESULT_OK, "");
-	cr_assert(text_is(stage_told(EVENT_REQUEST_STOP)->stream_id, "s1"));
-	cr_assert_gt(stage_told(EVENT_REQUEST_STOP)->request, request);
-	request = stage_told(EVENT_REQUEST_STOP)->request;
-	done(link, request, RESULT_OK, "");
-	request = stage_told(EVENT_EDGE_CHECK)->request;
-	cr_assert_eq(stage_out_count(), 0);
-	checked(link, request, KIND_NONE);
-	stage_expect_sent(0, link,
-			  "{\"type\":\"stream_status_check_response\",\"hasActiveStream\":false}");
-	done(link, request, RESULT_OK, "");
-	cr_assert_eq(stage.fx.count, 0);
-}
-
-Test(gateway_app, one_request_too_many_in_line)
-{
-	uint64_t link = stage_app(PACKAGE);
-
-	stage_app_say(link, CHECK);
-	for (int i = 0; i < GATEWAY_WAITING_MAX; i++) {
-		stage_app_say(link, CHECK);
-		cr_assert_eq(stage_out_count(), 0);
-	}
-	stage_app_say(link, CHECK);
-	stage_expect_sent(0, link, APP_ERROR("INTERNAL_ERROR", "Too many requests at a time"));
-	stage_expect_close(1, link, 1008, "Too many requests at a time");
-	cr_assert_eq(gateway_counts(stage.core)->limit_waiting, 1);
-}
-
-Test(gateway_app, requests_before_the_verdict_wait_for_it)
-{
-	uint64_t link = stage_app_socket();
-
-	stage_init(link, SESSION, PACKAGE);
-	stage_app_say(link, CHECK);
-	cr_assert_eq(stage.fx.count, 0);
-	stage_verdict(link, RESULT_OK, 1);
-	cr_assert_eq(stage_out(0)->message.type, EDGE_TPA_CONNECTION_ACK);
-	cr_assert_not_null(stage_told(EVENT_EDGE_CHECK));
-}
-
-Test(gateway_app, a_refusal_costs_the_socket)
-{
-	char reason[200];
-	uint64_t link = stage_app(PACKAGE);
-
-	memset(reason, 'r', sizeof reason);
-	memcpy(reason + 122, "\xc3\xa4", 2); /* would be cut in half */
-	reason[199] = '\0';
-	stage_app_say(link, START);
-	done(link, stage_told(EVENT_REQUEST_START)->request, RESULT_REFUSED, reason);
-	cr_assert(text_is(stage_out(0)->message.tpa_connection_error.message, reason));
-	reason[122] = '\0';
-	stage_expect_close(1, link, 1008, reason);
-	cr_assert_eq(stage_told(EVENT_EDGE_APP_CLOSED)->edge_app_closed.code, 1008);
-}
-
-Test(gateway_app, no_answer_in_time)
-{
-	uint64_t link = stage_app(PACKAGE);
-
-	stage_tick();
-	stage_app_say(link, CHECK);
-	stage.now_ms += 10000;
-	stage_tick();
-	stage_expect_sent(0, link,
-			  APP_ERROR("INTERNAL_ERROR", "No answer in time - please try again"));
-	stage_expect_close(1, link, 1008, "No answer in time - please try again");
-	cr_assert_eq(gateway_counts(stage.core)->requests_timed_out, 1);
-}
-
-Test(gateway_app, one_start_too_many_of_a_user_whatever_the_app)
-{
-	uint64_t one = stage_app(PACKAGE);
-	uint64_t two = stage_app(PLAIN);
-
-	for (int i = 0; i < 20; i++) {
-		stage_app_say(i % 2 ? one : two, START);
-		if (stage_told(EVENT_REQUEST_START))
-			done(i % 2 ? one : two, stage_told(EVENT_REQUEST_START)->request, RESULT_OK,
-			     "");
-	}
-	stage_app_say(one, START);
-	stage_expect_sent(
-		0, one, APP_ERROR("INTERNAL_ERROR", "Too many stream requests, try again in 2 s"));
-	stage_expect_close(1, one, 1008, "Too many stream requests, try again in 2 s");
-	/* Coming back does not help, waiting does. */
-	stage_edge((struct gateway_edge){ .type = GATEWAY_CLOSED, .link = one });
-	stage_edge((struct gateway_edge){ .type = GATEWAY_CLOSED, .link = two });
-	one = stage_app(PACKAGE);
-	stage_app_say(one, START);
-	cr_assert_eq(stage_out(1)->type, GATEWAY_CLOSE);
-	stage.now_ms += 2000;
-	one = stage_app(PACKAGE);
-	stage_app_say(one, START);
-	cr_assert_not_null(stage_told(EVENT_REQUEST_START));
-	cr_assert_eq(gateway_counts(stage.core)->limit_starts, 2);
-}
-
-Test(gateway_app, managed_streams_are_not_configured)
-{
-	uint64_t plain = stage_app(PLAIN);
-
-	stage_app_say(plain, MANAGED);
-	stage_expect_sent(0, plain,
-			  APP_ERROR("PERMISSION_DENIED",
-				    "Camera permission required to start managed streams. Please "
-				    "add the CAMERA permission in the developer console."));
-	uint64_t link = stage_app(PACKAGE);
-
-	stage_app_say(link, MANAGED);
-	checked(link, stage_told(EVENT_EDGE_CHECK)->request, KIND_NONE);
-	stage_expect_sent(0, link,
-			  APP_ERROR("INTERNAL_ERROR", "Managed streaming is not configured"));
-	link = stage_app(PACKAGE);
-	stage_app_say(link, MANAGED);
-	checked(link, stage_told(EVENT_EDGE_CHECK)->request, KIND_UNMANAGED);
-	stage_expect_close(1, link, 1008,
-			   "Cannot start managed stream - unmanaged stream already active");
 }
 
 /* ---- statuses ---- */
@@ -524,6 +357,8 @@ Test(gateway_app, a_replaced_socket_stays_open_and_silent)
 	/* What it asked is answered. */
 	checked(older, stage_told(EVENT_EDGE_CHECK)->request, KIND_NONE);
 	cr_assert_eq(stage_out_count(), 1);
+	stage_app_say(older, CHECK);
+	cr_assert_not_null(stage_told(EVENT_EDGE_CHECK));
 	/* After a loss of the registry only the newer is told of. */
 	stage_registry(false);
 	cr_assert_eq(stage_told(EVENT_EDGE_APP_OPENED)->edge_app_opened.link, newer);
@@ -532,6 +367,45 @@ Test(gateway_app, a_replaced_socket_stays_open_and_silent)
 	stage_edge((struct gateway_edge){ .type = GATEWAY_CLOSED, .link = older });
 	deliver((struct status){ newer, 5, 2, false, false });
 	cr_assert_eq(stage_out_count(), 1);
+}
+
+Test(gateway_app, a_refusal_that_is_kept_from_a_replaced_socket_lets_the_next_request_act)
+{
+	uint64_t older = stage_app(PLAIN);
+
+	(void)stage_app(PLAIN);
+	stage_app_say(older, MANAGED);
+	cr_assert_eq(stage_out_count() + stage.fx.count, 0);
+	stage_app_say(older, STOP);
+	cr_assert_not_null(stage_told(EVENT_REQUEST_STOP));
+}
+
+Test(gateway_app, deadlines_are_given_up_in_any_order)
+{
+	uint64_t links[3];
+
+	stage_tick();
+	for (int i = 0; i < 3; i++) {
+		links[i] = stage_app_socket();
+		stage.now_ms += 10;
+	}
+	stage_edge((struct gateway_edge){ .type = GATEWAY_CLOSED, .link = links[1] });
+	stage_edge((struct gateway_edge){ .type = GATEWAY_CLOSED, .link = links[2] });
+	stage_tick();
+	stage.now_ms += 10000;
+	stage_tick();
+	cr_assert_eq(stage_out_count(), 1);
+	stage_expect_close(0, links[0], 1008, "No init message");
+}
+
+Test(gateway_app, a_verdict_given_again_changes_nothing)
+{
+	uint64_t link = stage_app(PACKAGE);
+
+	stage_verdict(link, RESULT_OK, 1);
+	cr_assert_eq(stage_out_count() + stage.fx.count, 0);
+	stage_verdict(link + 1, RESULT_OK, 1);
+	cr_assert_eq(gateway_counts(stage.core)->links_missed, 1);
 }
 
 Test(gateway_app, an_app_is_stopped)

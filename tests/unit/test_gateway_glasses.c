@@ -84,6 +84,13 @@ Test(gateway_glasses, other_notices)
 		0, link,
 		"{\"type\":\"app_stopped\",\"packageName\":\"p\",\"timestamp\":\"" EPOCH_TIME
 		"\"}");
+	stage_bus(&(struct stream_event){ .type = EVENT_REGISTRY_GLASSES_NOTICE,
+					  .registry_glasses_notice = { .link = link,
+								       .notice = NOTICE_APP_STARTED,
+								       .package = TEXT("p") } });
+	cr_assert_eq(stage_out(0)->message.type, EDGE_APP_STARTED);
+	stage_notice(link, NOTICE_NONE);
+	cr_assert_eq(stage_out_count(), 0);
 	stage_notice(link + 1, NOTICE_APP_STATE_CHANGE);
 	cr_assert_eq(stage_out_count(), 0);
 	cr_assert_eq(gateway_counts(stage.core)->links_missed, 1);
@@ -179,6 +186,17 @@ static void filter(uint64_t link, bool all, const char *type)
 	stage_bus(&(struct stream_event){
 		.type = EVENT_REGISTRY_RELAY_FILTER,
 		.registry_relay_filter = { .link = link, .all = all, .types = list_end(&list) } });
+}
+
+Test(gateway_glasses, the_registry_may_close_them)
+{
+	uint64_t link = stage_glasses();
+
+	stage_bus(&(struct stream_event){
+		.type = EVENT_REGISTRY_LINK_CLOSE,
+		.registry_link_close = { .link = link, .code = 1008, .reason = TEXT("why") } });
+	stage_expect_close(0, link, 1008, "why");
+	cr_assert_eq(stage_told(EVENT_EDGE_LINK_CLOSED)->edge_link_closed.code, 1008);
 }
 
 Test(gateway_glasses, what_some_app_wants_is_relayed)

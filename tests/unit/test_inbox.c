@@ -318,8 +318,8 @@ Test(inbox, head_and_routing_id_must_agree)
 	struct client client = gateway(GATEWAY, 1);
 	uint8_t bytes[1024], route[ROUTE_LENGTH_MAX];
 	struct stream_event event = { .type = EVENT_EDGE_CHECK };
-	size_t length = bus_frame_of(bytes, sizeof bytes, TOPIC_DIRECT, "gateway-1", 77, 0, &event,
-				     1);
+	size_t length =
+		bus_frame_of(bytes, sizeof bytes, TOPIC_DIRECT, "gateway-1", 77, 0, &event, 1);
 
 	greet(client);
 	route_write(&client.route, route);
@@ -353,8 +353,8 @@ Test(inbox, a_request_that_cannot_be_read_is_not_waited_for)
 	const struct stream_event events[] = { { .type = EVENT_EDGE_CHECK, .request = 1 },
 					       { .type = EVENT_EDGE_CHECK, .request = 2 },
 					       { .type = EVENT_EDGE_CHECK, .request = 3 } };
-	size_t length = bus_frame_of(bytes, sizeof bytes, TOPIC_DIRECT, "gateway-1", GATEWAY, 1,
-				     events, 3);
+	size_t length =
+		bus_frame_of(bytes, sizeof bytes, TOPIC_DIRECT, "gateway-1", GATEWAY, 1, events, 3);
 
 	greet(client);
 	route_write(&client.route, route);
@@ -424,8 +424,8 @@ Test(inbox, a_new_life_of_the_same_name_fences_the_old_one)
 
 Test(inbox, operators_may_share_a_name)
 {
-	struct client one = { { ROLE_OPERATOR, 1, 0 }, "weir" }, two = { { ROLE_OPERATOR, 2, 0 },
-									 "weir" };
+	struct client one = { { ROLE_OPERATOR, 1, 0 }, "weir" },
+		      two = { { ROLE_OPERATOR, 2, 0 }, "weir" };
 
 	hello(one, 1, 0);
 	hello(two, 1, 0);

@@ -89,7 +89,8 @@ struct meaning {
 static const struct meaning meanings[] = {
 	/* 5.3: activity only.  5.4: absent counts as "notify active". */
 	{ DEVICE_NONE, TRIGGER_NONE, END_NONE, TRIGGER_DEVICE_LIVE, END_NONE },
-	{ DEVICE_INITIALIZING, TRIGGER_DEVICE_STARTING, END_NONE, TRIGGER_DEVICE_STARTING, END_NONE },
+	{ DEVICE_INITIALIZING, TRIGGER_DEVICE_STARTING, END_NONE, TRIGGER_DEVICE_STARTING,
+	  END_NONE },
 	{ DEVICE_CONNECTING, TRIGGER_DEVICE_STARTING, END_NONE, TRIGGER_DEVICE_STARTING, END_NONE },
 	{ DEVICE_RECONNECTING, TRIGGER_DEVICE_STARTING, END_NONE, TRIGGER_DEVICE_LIVE, END_NONE },
 	{ DEVICE_STREAMING, TRIGGER_DEVICE_LIVE, END_NONE, TRIGGER_DEVICE_LIVE, END_NONE },
@@ -100,7 +101,8 @@ static const struct meaning meanings[] = {
 	{ DEVICE_DISCONNECTED, TRIGGER_CLOSE, END_DEVICE_STOPPED, TRIGGER_DEVICE_LIVE, END_NONE },
 	{ DEVICE_TIMEOUT, TRIGGER_CLOSE, END_DEVICE_TIMEOUT, TRIGGER_DEVICE_LIVE, END_NONE },
 	{ DEVICE_ERROR, TRIGGER_CLOSE, END_DEVICE_ERROR, TRIGGER_CLOSE, END_DEVICE_ERROR },
-	{ DEVICE_RECONNECT_FAILED, TRIGGER_CLOSE, END_RECONNECT_FAILED, TRIGGER_DEVICE_LIVE, END_NONE },
+	{ DEVICE_RECONNECT_FAILED, TRIGGER_CLOSE, END_RECONNECT_FAILED, TRIGGER_DEVICE_LIVE,
+	  END_NONE },
 	{ DEVICE_OTHER, TRIGGER_CLOSE, END_DEVICE_STOPPED, TRIGGER_DEVICE_LIVE, END_NONE },
 };
 _Static_assert(sizeof meanings / sizeof meanings[0] == DEVICE_STATUS_COUNT, "one row per status");
@@ -162,9 +164,9 @@ static void expect_word(enum phase phase, enum device_status status, const char 
 	const char *got = word_after(phase, status);
 
 	cr_expect((got && expected) ? strcmp(got, expected) == 0 : got == expected,
-		  "%s in %s: the owner reads %s, not %s",
-		  words_name(&device_status_words, status), words_name(&phase_words, phase),
-		  got ? got : "nothing", expected ? expected : "nothing");
+		  "%s in %s: the owner reads %s, not %s", words_name(&device_status_words, status),
+		  words_name(&phase_words, phase), got ? got : "nothing",
+		  expected ? expected : "nothing");
 }
 
 Test(phase, the_owner_reads_the_words_of_the_state_table)
@@ -202,7 +204,8 @@ struct ending {
 };
 
 static const struct ending endings[] = {
-	/* 5.3 and G1, G6: whoever asks for the end gets "stopped", the device a stop; D2 if away. */
+	/* 5.3 and G1, G6: whoever asks for the end gets "stopped", the device a stop; D2 if away.
+	 */
 	{ END_APP_STOP, HOP_APP, "stopped", ALWAYS, "stopped", ALWAYS },
 	{ END_OPERATOR_STOP, HOP_CLOUD, "stopped", ALWAYS, "stopped", ALWAYS },
 	{ END_APP_CLOSED, HOP_APP, "stopped", ALWAYS, "stopped", ALWAYS }, /* D5 */
@@ -236,8 +239,7 @@ static void expect_end(enum kind kind, const struct ending *row, const char *wor
 	cr_expect_str_eq(rule->word, word, "%s %s", name, cause);
 	cr_expect_eq(rule->hop, row->hop, "%s %s: hop", name, cause);
 	cr_expect_eq(rule->stop_if_up, (stop & IF_UP) != 0, "%s %s: stop if up", name, cause);
-	cr_expect_eq(rule->stop_if_down, (stop & IF_DOWN) != 0, "%s %s: stop if down", name,
-		     cause);
+	cr_expect_eq(rule->stop_if_down, (stop & IF_DOWN) != 0, "%s %s: stop if down", name, cause);
 }
 
 Test(phase, every_end_is_told_as_written)

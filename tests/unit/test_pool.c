@@ -397,7 +397,8 @@ Test(pool, the_promise_of_an_empty_pool_holds)
 	struct prng prng = { 1 };
 
 	open_pool(PAGES_MAX);
-	for (size_t bytes = 1; bytes < (size_t)PAGES_MAX * POOL_PAGE_SIZE / 16; bytes = bytes * 3 / 2 + 1)
+	for (size_t bytes = 1; bytes < (size_t)PAGES_MAX * POOL_PAGE_SIZE / 16;
+	     bytes = bytes * 3 / 2 + 1)
 		test_promise(&prng, bytes);
 	cr_assert(pool_has_room(&pool, 2 * 8192), "a small pool promises something");
 }

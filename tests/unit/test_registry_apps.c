@@ -164,8 +164,7 @@ Test(registry_apps, one_app_past_the_limit, .init = setup)
 
 		(void)snprintf(names[i], sizeof names[i], "p%u", i);
 		app_start(U, names[i], APP_TYPE_BACKGROUND);
-		cr_assert_eq(state_of(names[i]),
-			     i < APPS_PER_USER_MAX ? APP_LOADING : APP_STOPPED);
+		cr_assert_eq(state_of(names[i]), i < APPS_PER_USER_MAX ? APP_LOADING : APP_STOPPED);
 		event.edge_app_opened.package = text_of(names[i]);
 		event.edge_app_opened.link = 100 + i;
 		event.edge_app_opened.key_ok = event.edge_app_opened.resumed = true;
@@ -236,8 +235,8 @@ Test(registry_apps, who_may_connect)
 		event.edge_app_opened.key_ok = true;
 		bench_say((struct peer){ ROLE_GATEWAY, GATEWAY_B }, &event);
 		cr_expect_eq(verdict(), rows[i].result, "row %zu", i);
-		cr_expect_eq(state_of("pa"), rows[i].result == RESULT_OK ? APP_RUNNING
-									 : rows[i].state);
+		cr_expect_eq(state_of("pa"),
+			     rows[i].result == RESULT_OK ? APP_RUNNING : rows[i].state);
 		event.user_id = TEXT("stranger@x");
 		event.edge_app_opened.resumed = false;
 		bench_say((struct peer){ ROLE_GATEWAY, GATEWAY_B }, &event);
@@ -350,11 +349,13 @@ Test(registry_apps, stop_in_order, .init = setup)
 	app_stop(U, "pa");
 	expect_said("app.changed registry.hook");
 	cr_assert_eq(hook(), HOOK_STOP);
-	cr_assert_eq(the_app(U, "pa")->link, 21, "it keeps its socket until the webhook is answered");
+	cr_assert_eq(the_app(U, "pa")->link, 21,
+		     "it keeps its socket until the webhook is answered");
 	app_stop(U, "pa");
 	expect_said("");
 	hook_done(U, "pa", HOOK_STOP);
-	expect_said("registry.glasses_notice registry.link_close app.changed registry.relay_filter");
+	expect_said(
+		"registry.glasses_notice registry.link_close app.changed registry.relay_filter");
 	const struct stream_event *close = bench_fx(EVENT_REGISTRY_LINK_CLOSE, 0);
 
 	cr_assert(close->registry_link_close.app_stopped);
@@ -372,7 +373,8 @@ Test(registry_apps, a_stop_webhook_that_is_not_answered, .init = setup)
 {
 	bring_to("pa", APP_STOPPING);
 	connect_over("pa");
-	expect_said("registry.glasses_notice registry.link_close app.changed registry.relay_filter");
+	expect_said(
+		"registry.glasses_notice registry.link_close app.changed registry.relay_filter");
 	cr_assert_null(the_app(U, "pa"));
 }
 
@@ -434,7 +436,8 @@ Test(registry_apps, its_stream_ends_with_the_stop_after_the_webhook, .init = set
 
 	cr_assert_eq(closed->stream_closed.end_cause, END_APP_CLOSED);
 	cr_assert(text_is(closed->stream_closed.by, "pa"));
-	cr_assert_not(closed->stream_closed.told_owed, "2.7: nothing is said to one that is stopping");
+	cr_assert_not(closed->stream_closed.told_owed,
+		      "2.7: nothing is said to one that is stopping");
 	cr_assert(closed->stream_closed.stop_owed);
 	cr_assert(text_is(closed->stream_closed.stop_app_id, "pa"));
 }
@@ -497,7 +500,8 @@ Test(registry_apps, the_same_socket_told_twice_is_not_replaced, .init = setup)
 	app_opened(U, "pa", 21);
 	app_stop(U, "pa");
 	hook_done(U, "pa", HOOK_STOP);
-	expect_said("registry.glasses_notice registry.link_close app.changed registry.relay_filter");
+	expect_said(
+		"registry.glasses_notice registry.link_close app.changed registry.relay_filter");
 }
 
 /* A socket that was left open must not stay so for ever when the app is given up. */

@@ -130,20 +130,21 @@ static void expect_status(enum phase phase, enum device_status status)
 Test(registry_ends, every_status_in_every_phase)
 {
 	EACH_PHASE(phase)
-		for (enum device_status status = DEVICE_NONE; status < DEVICE_STATUS_COUNT; status++)
-			expect_status(*phase, status);
+	for (enum device_status status = DEVICE_NONE; status < DEVICE_STATUS_COUNT; status++)
+		expect_status(*phase, status);
 }
 
 Test(registry_ends, a_status_without_a_word_is_a_sign_of_life)
 {
-	EACH_PHASE(phase) {
+	EACH_PHASE(phase)
+	{
 		setup();
 		bring_to(*phase);
 		uint64_t visible = the_stream(U)->status_seq;
 
 		stream_status(U, DEVICE_NONE);
 		expect_said("stream.status");
-		cr_expect_eq(the_stream(U)->phase, *phase == PHASE_SUSPECT	? PHASE_LIVE
+		cr_expect_eq(the_stream(U)->phase, *phase == PHASE_SUSPECT     ? PHASE_LIVE
 						   : *phase == PHASE_REQUESTED ? PHASE_STARTING
 									       : *phase);
 		cr_expect_eq(the_stream(U)->missed, 0);
@@ -208,16 +209,16 @@ Test(registry_ends, statuses_of_a_stream_that_has_ended_are_ignored, .init = set
 Test(registry_ends, a_start_that_was_sent)
 {
 	EACH_PHASE(phase)
-		for (enum outcome outcome = OUTCOME_NONE; outcome < OUTCOME_COUNT; outcome++) {
-			setup();
-			bring_to(*phase);
-			device_told(of_stream(EVENT_EDGE_DEVICE_TOLD), false, outcome);
-			bool news = outcome == OUTCOME_SENT && *phase == PHASE_REQUESTED;
+	for (enum outcome outcome = OUTCOME_NONE; outcome < OUTCOME_COUNT; outcome++) {
+		setup();
+		bring_to(*phase);
+		device_told(of_stream(EVENT_EDGE_DEVICE_TOLD), false, outcome);
+		bool news = outcome == OUTCOME_SENT && *phase == PHASE_REQUESTED;
 
-			cr_expect_str_eq(bench_said(), news ? "stream.moved" : "");
-			cr_expect_eq(the_stream(U)->phase, news ? PHASE_STARTING : *phase);
-			bench_close();
-		}
+		cr_expect_str_eq(bench_said(), news ? "stream.moved" : "");
+		cr_expect_eq(the_stream(U)->phase, news ? PHASE_STARTING : *phase);
+		bench_close();
+	}
 }
 
 Test(registry_ends, a_start_of_another_epoch, .init = setup)
@@ -245,8 +246,9 @@ Test(registry_ends, a_stop_is_settled_once_it_was_written_or_fenced)
 		cr_expect_str_eq(bench_said(), done ? "stream.stop_settled" : "", "%s",
 				 words_name(&outcome_words, outcome));
 		if (done)
-			cr_expect_eq(bench_fx(EVENT_STREAM_STOP_SETTLED, 0)->stream_stop_settled.outcome,
-				     outcome == OUTCOME_SENT ? OUTCOME_SENT : OUTCOME_OVERTAKEN);
+			cr_expect_eq(
+				bench_fx(EVENT_STREAM_STOP_SETTLED, 0)->stream_stop_settled.outcome,
+				outcome == OUTCOME_SENT ? OUTCOME_SENT : OUTCOME_OVERTAKEN);
 		device_told(event, true, OUTCOME_SENT);
 		device_told(event, true, OUTCOME_SENT);
 		expect_said("");
@@ -306,8 +308,8 @@ struct owner_row {
 Test(registry_ends, to_whom_an_end_is_owed)
 {
 	static const struct owner_row rows[] = {
-		{ APP_RUNNING, LINK_UP, true },	  { APP_RUNNING, LINK_LOST, true },
-		{ APP_RUNNING, -1, false },	  { APP_GRACE, LINK_UP, false },
+		{ APP_RUNNING, LINK_UP, true },	      { APP_RUNNING, LINK_LOST, true },
+		{ APP_RUNNING, -1, false },	      { APP_GRACE, LINK_UP, false },
 		{ APP_RESURRECTING, LINK_UP, false }, { APP_LOADING, LINK_UP, false },
 		{ APP_STOPPING, LINK_UP, false },
 	};
@@ -336,7 +338,8 @@ Test(registry_ends, to_whom_an_end_is_owed)
 
 Test(registry_ends, misses_only_where_probes_are_sent)
 {
-	EACH_PHASE(phase) {
+	EACH_PHASE(phase)
+	{
 		bool probed = *phase == PHASE_LIVE || *phase == PHASE_SUSPECT;
 
 		setup();
@@ -521,7 +524,8 @@ Test(registry_ends, a_new_stream_overtakes_the_stop_of_the_old, .init = setup)
 	expect_said("stream.stop_settled stream.opened stream.result");
 	cr_assert_eq(bench_fx(EVENT_STREAM_STOP_SETTLED, 0)->stream_stop_settled.outcome,
 		     OUTCOME_OVERTAKEN);
-	cr_assert_eq(bench.registry.state.streams_count, 2, "the old one's owner is still to be told");
+	cr_assert_eq(bench.registry.state.streams_count, 2,
+		     "the old one's owner is still to be told");
 }
 
 Test(registry_ends, only_the_newest_end_owes_a_stop, .init = setup)

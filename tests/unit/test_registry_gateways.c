@@ -10,9 +10,8 @@
 
 static void hello(uint64_t incarnation, const char *name)
 {
-	bench_input(&(struct input){ .type = INPUT_PEER_UP,
-				     .peer = { ROLE_GATEWAY, incarnation },
-				     .peer_name = name });
+	bench_input(&(struct input){
+		.type = INPUT_PEER_UP, .peer = { ROLE_GATEWAY, incarnation }, .peer_name = name });
 }
 
 static void seen(uint64_t gateway)
@@ -42,13 +41,11 @@ Test(registry_gateways, hello_and_hello_again, .init = bench_setup)
 	cr_assert(text_is(bench_fx(EVENT_GATEWAY_CHANGED, 0)->gateway_changed.name, "gateway-3"));
 	hello(20, "gateway-3");
 	expect_said("");
-	bench_input(&(struct input){ .type = INPUT_PEER_UP,
-				     .peer = { ROLE_SCHEDULER, 5 },
-				     .peer_name = "scheduler" });
+	bench_input(&(struct input){
+		.type = INPUT_PEER_UP, .peer = { ROLE_SCHEDULER, 5 }, .peer_name = "scheduler" });
 	expect_said("");
-	bench_input(&(struct input){ .type = INPUT_PEER_DOWN,
-				     .peer = { ROLE_GATEWAY, 20 },
-				     .peer_name = "gateway-3" });
+	bench_input(&(struct input){
+		.type = INPUT_PEER_DOWN, .peer = { ROLE_GATEWAY, 20 }, .peer_name = "gateway-3" });
 	expect_said(""); /* its lease will tell */
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Goal: what glasses say beside streaming reaches the apps that asked for it, and only what some app
- * asked for is sent to the registry at all (protocol.md 1.6, 2.5).  Method: subscriptions in and
- * out, the filter compared as a list.
+/* Goal: what glasses say beside streaming reaches the apps that asked for it, and only what some
+ * app asked for is sent to the registry at all (protocol.md 1.6, 2.5).  Method: subscriptions in
+ * and out, the filter compared as a list.
  */
 #include <stdio.h>
 
@@ -175,6 +175,17 @@ Test(registry_relay, new_glasses_get_the_filter, .init = setup)
 	app_stop(U, "pa");
 	hook_done(U, "pa", HOOK_STOP);
 	cr_assert_str_eq(filter(), "button_press");
+}
+
+Test(registry_relay, an_app_that_does_not_come_back_wants_nothing, .init = setup)
+{
+	subscribe("pa", 21, "vad");
+	app_closed(U, "pa", 21);
+	timer(TIMER_APP_GRACE, U, "pa", the_app(U, "pa")->seq);
+	hook_done(U, "pa", HOOK_STOP);
+	timer(TIMER_APP_CONNECT, U, "pa", the_app(U, "pa")->seq);
+	expect_said("app.changed registry.relay_filter");
+	cr_assert_str_eq(filter(), "");
 }
 
 /* Relay ------------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Goal: whoever starts or stops an app by REST gets one answer, its own, whatever becomes of the app
- * (protocol.md 1.6), and the registry one check gets what it may know (D19).  Method: every fate of
- * an app with callers waiting; one caller past each limit.
+/* Goal: whoever starts or stops an app by REST gets one answer, its own, whatever becomes of the
+ * app (protocol.md 1.6), and the registry one check gets what it may know (D19).  Method: every
+ * fate of an app with callers waiting; one caller past each limit.
  */
 #include <stdio.h>
 
@@ -128,9 +128,10 @@ Test(registry_rest, stop_is_answered_when_it_is_done, .init = setup)
 	rest_stop("pa", 2);
 	expect_said("");
 	hook_done(U, "pa", HOOK_STOP);
-	expect_said("registry.glasses_notice registry.link_close registry.app_result "
-		    "registry.glasses_notice registry.app_result registry.glasses_notice app.changed "
-		    "registry.relay_filter");
+	expect_said(
+		"registry.glasses_notice registry.link_close registry.app_result "
+		"registry.glasses_notice registry.app_result registry.glasses_notice app.changed "
+		"registry.relay_filter");
 	cr_assert_eq(bench_fx(EVENT_REGISTRY_APP_RESULT, 0)->registry_app_result.result, RESULT_OK);
 	cr_assert_eq(bench_fx(EVENT_REGISTRY_APP_RESULT, 1)->registry_app_result.result, RESULT_OK);
 	cr_assert_eq(bench_fx(EVENT_REGISTRY_GLASSES_NOTICE, 1)->registry_glasses_notice.notice,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Goal: sessions begin, change hands, wait for their apps and end as protocol.md 1.2 to 1.5 says.
- * Method: one fact of the edge after the other; what the registry says to it is compared as a whole.
- * Gateways that come and go: test_registry_gateways.c.
+ * Method: one fact of the edge after the other; what the registry says to it is compared as a
+ * whole. Gateways that come and go: test_registry_gateways.c.
  */
 #include <stdio.h>
 
@@ -11,7 +11,8 @@
 
 static enum notice notice(void)
 {
-	return (enum notice)bench_fx(EVENT_REGISTRY_GLASSES_NOTICE, 0)->registry_glasses_notice.notice;
+	return (enum notice)bench_fx(EVENT_REGISTRY_GLASSES_NOTICE, 0)
+		->registry_glasses_notice.notice;
 }
 
 static void grace_over(const char *user)
@@ -30,10 +31,12 @@ Test(registry_sessions, a_new_user_is_acknowledged_at_once, .init = bench_setup)
 	cr_assert_eq(bench_fx(EVENT_REGISTRY_GLASSES_NOTICE, 0)->registry_glasses_notice.link, 11);
 	cr_assert_eq(bench_peer(EVENT_REGISTRY_GLASSES_NOTICE, 0).incarnation, GATEWAY_A);
 	cr_assert_eq(the_user(U)->session, SESSION_OPEN);
-	cr_assert_eq(bench_fx(EVENT_LINK_CHANGED, 0)->cause, bench_fx(EVENT_SESSION_OPENED, 0)->seq);
+	cr_assert_eq(bench_fx(EVENT_LINK_CHANGED, 0)->cause,
+		     bench_fx(EVENT_SESSION_OPENED, 0)->seq);
 }
 
-Test(registry_sessions, a_second_socket_replaces_the_first_without_a_word_to_it, .init = bench_setup)
+Test(registry_sessions, a_second_socket_replaces_the_first_without_a_word_to_it,
+     .init = bench_setup)
 {
 	glasses_up(U, 11);
 	glasses_up(U, 12);
@@ -418,10 +421,12 @@ Test(registry_sessions, the_owner_is_told_before_its_socket_is_closed, .init = b
 	cr_assert(text_is(close->registry_link_close.reason, "User session ended"));
 	cr_assert(the_user(U), "the device is still owed a stop");
 	glasses_up(U, 12);
-	cr_assert_eq(the_user(U)->session, SESSION_WAITING, "a fresh session, with the apps of the old");
+	cr_assert_eq(the_user(U)->session, SESSION_WAITING,
+		     "a fresh session, with the apps of the old");
 }
 
-Test(registry_sessions, an_owner_that_cannot_be_told_holds_it_up_for_two_seconds, .init = bench_setup)
+Test(registry_sessions, an_owner_that_cannot_be_told_holds_it_up_for_two_seconds,
+     .init = bench_setup)
 {
 	stream_and_loss();
 	grace_over(U);
@@ -483,9 +488,46 @@ Test(registry_sessions, a_return_during_the_end_without_apps, .init = bench_setu
 	stream_and_loss();
 	app_stop(U, "pa");
 	grace_over(U);
-	cr_assert_eq(the_user(U)->session, SESSION_NONE, "an owner that is stopping is not waited for");
+	cr_assert_eq(the_user(U)->session, SESSION_NONE,
+		     "an owner that is stopping is not waited for");
 	glasses_up(U, 12);
 	expect_said("session.opened link.changed registry.glasses_notice");
+}
+
+Test(registry_sessions, a_return_during_the_end_of_which_no_app_is_left, .init = bench_setup)
+{
+	stream_and_loss();
+	const char *id = the_id(the_stream(U));
+
+	grace_over(U);
+	glasses_up(U, 12);
+	app_stop(U, "pa");
+	hook_done(U, "pa", HOOK_STOP);
+	tell_app(id, 100);
+	expect_said("stream.told session.closed session.opened link.changed "
+		    "registry.glasses_notice");
+	cr_assert_eq(notice(), NOTICE_CONNECTION_ACK);
+}
+
+/* Its place has gone to somebody who is there. */
+Test(registry_sessions, a_return_during_the_end_without_room)
+{
+	struct registry_options options = bench_options();
+
+	options.state.streams_max = 2;
+	bench_open(&options);
+	stream_and_loss();
+	const char *id = the_id(the_stream(U));
+
+	grace_over(U);
+	glasses_up(U, 12);
+	glasses_up("v@x", 13);
+	app_up("v@x", "pa", 31);
+	stream_open("v@x", "pa", 0); /* with the stop that is owed to U, all places are taken */
+	tell_app(id, 100);
+	expect_said("stream.told registry.link_close session.closed registry.unknown_link");
+	cr_assert_eq(bench_fx(EVENT_REGISTRY_UNKNOWN_LINK, 0)->registry_unknown_link.link, 12);
+	cr_assert_eq(the_user(U)->session, SESSION_NONE);
 }
 
 Test(registry_sessions, a_return_and_loss_during_the_end, .init = bench_setup)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Goal: one stream of a user at a time, whoever asks, however often; every open and close is judged
- * and answered once (design.md 1, protocol.md 5.3, 5.6).  Method: commands of adapters, one after the
- * other; every story and answer compared.  What ends a stream and what it owes: test_registry_ends.c.
+ * and answered once (design.md 1, protocol.md 5.3, 5.6).  Method: commands of adapters, one after
+ * the other; every story and answer compared.  What ends a stream and what it owes:
+ * test_registry_ends.c.
  */
 #include <stdio.h>
 
@@ -490,13 +491,15 @@ Test(registry_streams, what_an_end_owes)
 				event = close_request(the_id(the_stream(U)), 100, 901);
 				event.stream_close.end_cause = cause;
 				bench_say(unmanaged, &event);
-				const struct stream_event *closed = bench_fx(EVENT_STREAM_CLOSED, 0);
+				const struct stream_event *closed =
+					bench_fx(EVENT_STREAM_CLOSED, 0);
 
 				cr_expect_eq(closed->stream_closed.stop_owed,
 					     down ? rule->stop_if_down : rule->stop_if_up);
 				cr_expect_eq(closed->stream_closed.hop, rule->hop);
 				cr_expect_eq(closed->stream_closed.told_owed, true);
-				cr_expect(!closed->stream_closed.stop_owed || cause == END_APP_STOP ||
+				cr_expect(!closed->stream_closed.stop_owed ||
+					  cause == END_APP_STOP ||
 					  text_equal(closed->stream_closed.told_id,
 						     closed->stream_id));
 				bench_close();

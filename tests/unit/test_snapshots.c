@@ -288,7 +288,8 @@ Test(snapshots, whoever_leaves_is_not_served_on)
 	cr_assert_not(snapshots_is_busy(&snapshots));
 	/* Back on another connection: what was asked before is void, a new question counts. */
 	seen[1] = (struct seen){ 0 };
-	ask(ROLE_UNMANAGED, 1, 2, (struct stream_event){ .type = EVENT_SNAPSHOT_GET, .request = 9 });
+	ask(ROLE_UNMANAGED, 1, 2,
+	    (struct stream_event){ .type = EVENT_SNAPSHOT_GET, .request = 9 });
 	pass_until_idle();
 	cr_assert_eq(seen[1].rows, row_count);
 }

@@ -19,8 +19,11 @@ static bool remember;
 
 static void setup(void)
 {
-	const struct state_options options = { .users_max = 8, .apps_max = 64, .streams_max = 16,
-					       .text_bytes = 4u << 20, .remember_apps = remember };
+	const struct state_options options = { .users_max = 8,
+					       .apps_max = 64,
+					       .streams_max = 16,
+					       .text_bytes = 4u << 20,
+					       .remember_apps = remember };
 
 	state_init(&state, &options, fake_memory(state_bytes(&options)));
 	seq = 0;
@@ -220,18 +223,18 @@ struct link_row {
 Test(state, the_link_as_it_is_seen, .init = setup)
 {
 	static const struct link_row rows[] = {
-		{ LINK_UP, LINK_UP, LINK_UP },	   { LINK_UP, LINK_LOST, LINK_LOST },
-		{ LINK_UP, -1, LINK_DOWN },	   { LINK_DOWN, LINK_UP, LINK_DOWN },
+		{ LINK_UP, LINK_UP, LINK_UP },	     { LINK_UP, LINK_LOST, LINK_LOST },
+		{ LINK_UP, -1, LINK_DOWN },	     { LINK_DOWN, LINK_UP, LINK_DOWN },
 		{ LINK_DOWN, LINK_LOST, LINK_DOWN }, { LINK_DOWN, -1, LINK_DOWN },
-		{ LINK_NONE, LINK_UP, LINK_NONE }, { LINK_NONE, -1, LINK_NONE },
+		{ LINK_NONE, LINK_UP, LINK_NONE },   { LINK_NONE, -1, LINK_NONE },
 	};
 
 	tell(story_session("u@x", EVENT_SESSION_OPENED));
 	cr_assert_eq(state_link(&state, user()), LINK_NONE);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		tell(story_gateway(GATEWAY,
-				   rows[i].gateway < 0 ? LINK_DOWN
-						       : (enum link_state)rows[i].gateway));
+		tell(story_gateway(GATEWAY, rows[i].gateway < 0
+						    ? LINK_DOWN
+						    : (enum link_state)rows[i].gateway));
 		tell(story_link("u@x", GATEWAY, 5, rows[i].link));
 		cr_expect_eq(state_link(&state, user()), rows[i].seen, "row %zu", i);
 		expect_stale(story_link("u@x", GATEWAY, 6, LINK_UP));

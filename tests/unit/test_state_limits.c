@@ -14,8 +14,9 @@
 static struct state state;
 static uint64_t seq;
 
-static struct state_options options = { .users_max = 4, .apps_max = 20, .streams_max = 3,
-					.text_bytes = 4u << 20 };
+static struct state_options options = {
+	.users_max = 4, .apps_max = 20, .streams_max = 3, .text_bytes = 4u << 20
+};
 
 static void open_state(void)
 {
@@ -257,7 +258,9 @@ Test(state_limits, what_was_promised_fits)
 {
 	unsigned number = 0;
 
-	options = (struct state_options){ .users_max = 600, .apps_max = 9600, .streams_max = 600,
+	options = (struct state_options){ .users_max = 600,
+					  .apps_max = 9600,
+					  .streams_max = 600,
 					  .text_bytes = 40 * POOL_PAGE_SIZE };
 	open_state();
 	for (; state_has_room(&state); number++)
@@ -339,7 +342,9 @@ Test(state_limits, remembered_texts_make_room_for_new_ones)
 {
 	static char user[USER_ID_MAX + 1];
 
-	options = (struct state_options){ .users_max = 9000, .apps_max = 9000, .streams_max = 10,
+	options = (struct state_options){ .users_max = 9000,
+					  .apps_max = 9000,
+					  .streams_max = 10,
 					  .text_bytes = 20 * POOL_PAGE_SIZE,
 					  .remember_apps = true };
 	open_state();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Goal: whoever follows the story knows what the registry knows, whether it heard everything, took a
- * snapshot between two events, or took one in slices while the story went on.  Method: random
+/* Goal: whoever follows the story knows what the registry knows, whether it heard everything, took
+ * a snapshot between two events, or took one in slices while the story went on.  Method: random
  * stories made by a registry (tests/lib/random_edge.h), each event and row carried as bytes, and
  * state_hash() compared.
  */

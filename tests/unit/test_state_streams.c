@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Goal: as test_state.c, for the events of streams: the one slot, what a record keeps in each phase,
- * liabilities and their end.  Method: the same.
+/* Goal: as test_state.c, for the events of streams: the one slot, what a record keeps in each
+ * phase, liabilities and their end.  Method: the same.
  */
 #include <criterion/criterion.h>
 
@@ -33,8 +33,9 @@ static uint64_t tell(struct stream_event event)
 
 static void setup(void)
 {
-	const struct state_options options = { .users_max = 8, .apps_max = 64, .streams_max = 16,
-					       .text_bytes = 4u << 20 };
+	const struct state_options options = {
+		.users_max = 8, .apps_max = 64, .streams_max = 16, .text_bytes = 4u << 20
+	};
 
 	state_init(&state, &options, fake_memory(state_bytes(&options)));
 	tell(story_session("u@x", EVENT_SESSION_OPENED));
@@ -213,7 +214,10 @@ struct settle_row {
 Test(state_streams, both_debts_in_either_order, .init = setup)
 {
 	static const struct settle_row rows[] = {
-		{ true, false, true }, { false, true, false }, { true, true, true }, { true, true, false },
+		{ true, false, true },
+		{ false, true, false },
+		{ true, true, true },
+		{ true, true, false },
 	};
 
 	for (uint64_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

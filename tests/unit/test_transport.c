@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -121,6 +122,7 @@ static pid_t fork_holder(void)
 	cr_assert_eq(pipe(ready), 0);
 	child = fork();
 	if (child == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (transport_open(run_dir, "registry", &held) == 0)
 			(void)!write(ready[1], "", 1);
 		for (;;)
@@ -249,8 +251,8 @@ Test(transport, a_full_connection_is_busy)
 	expect_event(&monitor, TRANSPORT_CONNECTED);
 	cr_assert_eq(transport_send(&dealer, BYTES("hello")), 0);
 	expect_routed(&router, "hello", &from);
-	while ((r = transport_send_to(&router, from.route, from.route_length, bulk,
-				      sizeof bulk)) == 0)
+	while ((r = transport_send_to(&router, from.route, from.route_length, bulk, sizeof bulk)) ==
+	       0)
 		cr_assert_lt(sent++, 10000);
 	cr_assert_eq(r, TRANSPORT_E_BUSY);
 	transport_close_socket(&monitor);

@@ -127,7 +127,8 @@ enum {
 };
 
 static const char *const words_of[] = {
-	"PERMISSION_DENIED: Camera permission required to start video streams. Please add the CAMERA "
+	"PERMISSION_DENIED: Camera permission required to start video streams. Please add the "
+	"CAMERA "
 	"permission in the developer console.",
 	"INTERNAL_ERROR: App com.example.cam is not running",
 	"INTERNAL_ERROR: Cannot process stream request - phone is not connected (no WebSocket)",
@@ -136,7 +137,8 @@ static const char *const words_of[] = {
 	"WIFI_NOT_CONNECTED: Cannot process request - smart glasses must be connected to WiFi for "
 	"this operation",
 	"INTERNAL_ERROR: Invalid RTMP URL",
-	"INTERNAL_ERROR: Stream options too large: video, audio and stream may have 1024 bytes each",
+	"INTERNAL_ERROR: Stream options too large: video, audio and stream may have 1024 bytes "
+	"each",
 };
 
 static void set_the_scene(unsigned reasons)
@@ -274,10 +276,12 @@ struct url_row {
 Test(unmanaged_judge, urls, .init = setup)
 {
 	static const struct url_row rows[] = {
-		{ "rtmp://h/a", true },	   { "rtmps://h/a", true }, { "rtmp://", true },
-		{ "", false },		   { "http://x", false },   { "RTMP://h/a", false },
-		{ "rtmpx://h/a", false },  { " rtmp://h/a", false }, { "rtmp:/h/a", false },
-		{ "rtmp://h/a b", false }, { "rtmp://h/\n", false }, { "rtmpt://h/a", false },
+		{ "rtmp://h/a", true },	  { "rtmps://h/a", true },
+		{ "rtmp://", true },	  { "", false },
+		{ "http://x", false },	  { "RTMP://h/a", false },
+		{ "rtmpx://h/a", false }, { " rtmp://h/a", false },
+		{ "rtmp:/h/a", false },	  { "rtmp://h/a b", false },
+		{ "rtmp://h/\n", false }, { "rtmpt://h/a", false },
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -300,6 +304,30 @@ Test(unmanaged_judge, the_longest_package_is_named_whole, .init = setup)
 	event.request_start.package = text_of(package);
 	handle(INPUT_MESSAGE, &event);
 	expect_verdict(expected);
+}
+
+/* The longest names do not fit: the text is cut, where it must be. */
+Test(unmanaged_judge, a_foreign_stop_with_the_longest_names, .init = setup)
+{
+	static char owner[PACKAGE_MAX + 1], id[STREAM_ID_MAX + 1], expected[REASON_MAX + 100];
+	static char package[PACKAGE_MAX + 1];
+	struct stream_event event = { .type = EVENT_REQUEST_STOP,
+				      .user_id = TEXT(U),
+				      .origin = GATEWAY,
+				      .request = ++request };
+
+	memset(owner, 'o', PACKAGE_MAX);
+	memset(package, 'p', PACKAGE_MAX);
+	memset(id, 'i', STREAM_ID_MAX);
+	tell(story_opened(U, id, 5, owner));
+	event.stream_id = text_of(id);
+	event.request_stop.link = 21;
+	event.request_stop.package = text_of(package);
+	handle(INPUT_MESSAGE, &event);
+	(void)snprintf(expected, sizeof expected,
+		       "INTERNAL_ERROR: App %s cannot stop stream %s owned by %s", package, id, owner);
+	cr_assert_eq(strlen(verdict()), strlen("INTERNAL_ERROR: ") + REASON_MAX - 1);
+	cr_assert_eq(strncmp(verdict(), expected, strlen(verdict())), 0, "%s", verdict());
 }
 
 /* A stream that runs is no reason: it is taken over (5.6). */

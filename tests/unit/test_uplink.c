@@ -52,7 +52,8 @@ static void port_input(void *context, const struct input *input)
 		inputs[input_count].request = input->event->request;
 	}
 	input_count++;
-	for (size_t i = 0; input->type == INPUT_PEER_UP && !input->known && i < announcements; i++) {
+	for (size_t i = 0; input->type == INPUT_PEER_UP && !input->known && i < announcements;
+	     i++) {
 		struct stream_event event = request_of(9000 + i);
 
 		uplink_request(&uplink, &event);
@@ -156,8 +157,8 @@ static void say_from(uint64_t incarnation, const char *source, struct stream_eve
 		     int64_t now_ms)
 {
 	static uint8_t bytes[FRAME_MAX];
-	size_t length = bus_frame_of(bytes, sizeof bytes, TOPIC_DIRECT, source, incarnation, 0,
-				     &event, 1);
+	size_t length =
+		bus_frame_of(bytes, sizeof bytes, TOPIC_DIRECT, source, incarnation, 0, &event, 1);
 
 	uplink_frame(&uplink, bytes, length);
 	while (uplink_step(&uplink, now_ms))
@@ -382,6 +383,33 @@ Test(uplink, a_welcome_from_another_life_tells_of_both)
 	cr_assert_eq(inputs[1].incarnation, THEM);
 	cr_assert_eq(inputs[2].type, INPUT_PEER_UP);
 	cr_assert_eq(inputs[2].incarnation, THEM + 1);
+}
+
+/* Its welcome to an earlier connection was lost, and our announcements were never made. */
+Test(uplink, a_new_life_that_says_it_knows_us_is_announced_to_all_the_same)
+{
+	announcements = 1;
+	request(1);
+	connect_and_welcome(false, 1, 0);
+	uplink_disconnected(&uplink);
+	uplink_connected(&uplink, 10);
+	(void)next_left();
+	welcome_from(THEM + 1, true, 1, 10);
+	cr_assert_eq(inputs[input_count - 1].type, INPUT_PEER_UP);
+	cr_assert_not(inputs[input_count - 1].known);
+	uplink_flush(&uplink, 10);
+	EXPECT(1, 9000, 1);
+}
+
+Test(uplink, numbers_begin_where_a_server_that_does_not_know_us_expects_them)
+{
+	request(1);
+	request(2);
+	connect_and_welcome(false, 40, 0);
+	uplink_flush(&uplink, 0);
+	EXPECT(40, 1, 2);
+	ack(41, 0);
+	cr_assert(uplink_is_settled(&uplink));
 }
 
 Test(uplink, only_the_welcomed_life_is_heard)

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/* Goal: what an app asks for acts in the order in which it was sent, is answered once, and is
+ * refused in words when it is too much.
+ */
+#include "tests/lib/gateway_stage.h"
+
+TestSuite(gateway_request, .init = stage_open, .fini = stage_close);
+
+#define START "{\"type\":\"rtmp_stream_request\",\"rtmpUrl\":\"rtmp://h/a/k\",\"video\":{\"w\":1}}"
+#define STOP "{\"type\":\"rtmp_stream_stop\",\"streamId\":\"s1\"}"
+#define CHECK "{\"type\":\"stream_status_check\"}"
+#define MANAGED "{\"type\":\"managed_stream_request\"}"
+
+static void done(uint64_t link, uint64_t request, enum result result, const char *reason)
+{
+	stage_bus(&(struct stream_event){ .type = EVENT_REQUEST_DONE,
+					  .request = request,
+					  .request_done = { .link = link,
+							    .result = result,
+							    .code = TEXT("INTERNAL_ERROR"),
+							    .reason = text_of(reason) } });
+}
+
+static void checked(uint64_t link, uint64_t request, enum kind kind)
+{
+	stage_bus(&(struct stream_event){
+		.type = EVENT_REGISTRY_CHECKED,
+		.request = request,
+		.stream_id = TEXT("s1"),
+		.registry_checked = { .link = link, .kind = kind, .package = TEXT("o") } });
+}
+
+Test(gateway_request, a_start_goes_to_the_adapter_with_what_the_registry_had_told)
+{
+	uint64_t link = stage_app(PACKAGE);
+
+	stage_app_say(link, START);
+	const struct effect *effect = stage_effect(EVENT_REQUEST_START, 0);
+
+	cr_assert_eq(effect->type, EFFECT_REQUEST);
+	cr_assert_eq(effect->peer.role, ROLE_UNMANAGED);
+	cr_assert_eq(effect->event.origin, INCARNATION);
+	cr_assert_eq(effect->event.expires_ms, stage.now_ms + 10000);
+	cr_assert_eq(effect->event.request_start.seen_seq, 9);
+	cr_assert(effect->event.request_start.permitted);
+	cr_assert_not(effect->event.request_start.oversized);
+	cr_assert(text_is(effect->event.request_start.rtmp_url, "rtmp://h/a/k"));
+	cr_assert(text_is(effect->event.request_start.video, "{\"w\":1}"));
+	cr_assert(text_is(effect->event.request_start.audio, "{}"));
+	uint64_t plain = stage_app(PLAIN);
+
+	stage_app_say(plain, START);
+	cr_assert_not(stage_told(EVENT_REQUEST_START)->request_start.permitted);
+}
+
+Test(gateway_request, what_is_too_long_is_left_out_and_said)
+{
+	static char json[2 * URL_MAX];
+	uint64_t link = stage_app(PACKAGE);
+	size_t head = (size_t)snprintf(json, sizeof json,
+				       "{\"type\":\"rtmp_stream_request\",\"rtmpUrl\":\"rtmp://");
+
+	memset(json + head, 'x', URL_MAX);
+	snprintf(json + head + URL_MAX, 8, "\"}");
+	stage_app_say(link, json);
+	cr_assert(stage_told(EVENT_REQUEST_START)->request_start.oversized);
+	cr_assert_eq(stage_told(EVENT_REQUEST_START)->request_start.rtmp_url.length, 0);
+}
+
+Test(gateway_request, requests_act_one_after_the_other)
+{
+	uint64_t link = stage_app(PACKAGE);
+	uint64_t request;
+
+	stage_app_say(link, START);
+	request = stage_told(EVENT_REQUEST_START)->request;
+	stage_app_say(link, STOP);
+	stage_app_say(link, CHECK);
+	cr_assert_eq(stage.fx.count, 0);
+	done(link, request + 7, RESULT_OK, "");
+	cr_assert_eq(stage.fx.count, 0);
+	cr_assert_eq(gateway_counts(stage.core)->answers_late, 1);
+	done(link, request, RESULT_OK, "");
+	cr_assert(text_is(stage_told(EVENT_REQUEST_STOP)->stream_id, "s1"));
+	cr_assert_gt(stage_told(EVENT_REQUEST_STOP)->request, request);
+	request = stage_told(EVENT_REQUEST_STOP)->request;
+	done(link, request, RESULT_OK, "");
+	request = stage_told(EVENT_EDGE_CHECK)->request;
+	cr_assert_eq(stage_out_count(), 0);
+	checked(link, request, KIND_NONE);
+	stage_expect_sent(0, link,
+			  "{\"type\":\"stream_status_check_response\",\"hasActiveStream\":false}");
+	done(link, request, RESULT_OK, "");
+	cr_assert_eq(stage.fx.count, 0);
+}
+
+Test(gateway_request, one_request_too_many_in_line)
+{
+	uint64_t link = stage_app(PACKAGE);
+
+	stage_app_say(link, CHECK);
+	for (int i = 0; i < GATEWAY_WAITING_MAX; i++) {
+		stage_app_say(link, CHECK);
+		cr_assert_eq(stage_out_count(), 0);
+	}
+	stage_app_say(link, CHECK);
+	stage_expect_sent(0, link, APP_ERROR("INTERNAL_ERROR", "Too many requests at a time"));
+	stage_expect_close(1, link, 1008, "Too many requests at a time");
+	cr_assert_eq(gateway_counts(stage.core)->limit_waiting, 1);
+}
+
+Test(gateway_request, requests_before_the_verdict_wait_for_it)
+{
+	uint64_t link = stage_app_socket();
+
+	stage_init(link, SESSION, PACKAGE);
+	stage_app_say(link, CHECK);
+	cr_assert_eq(stage.fx.count, 0);
+	stage_verdict(link, RESULT_OK, 1);
+	cr_assert_eq(stage_out(0)->message.type, EDGE_TPA_CONNECTION_ACK);
+	cr_assert_not_null(stage_told(EVENT_EDGE_CHECK));
+}
+
+Test(gateway_request, a_refusal_costs_the_socket)
+{
+	char reason[200];
+	uint64_t link = stage_app(PACKAGE);
+
+	memset(reason, 'r', sizeof reason);
+	memcpy(reason + 122, "\xc3\xa4", 2); /* would be cut in half */
+	reason[199] = '\0';
+	stage_app_say(link, START);
+	done(link, stage_told(EVENT_REQUEST_START)->request, RESULT_REFUSED, reason);
+	cr_assert(text_is(stage_out(0)->message.tpa_connection_error.message, reason));
+	reason[122] = '\0';
+	stage_expect_close(1, link, 1008, reason);
+	cr_assert_eq(stage_told(EVENT_EDGE_APP_CLOSED)->edge_app_closed.code, 1008);
+}
+
+Test(gateway_request, no_answer_in_time)
+{
+	uint64_t link = stage_app(PACKAGE);
+
+	stage_tick();
+	stage_app_say(link, CHECK);
+	stage.now_ms += 10000;
+	stage_tick();
+	stage_expect_sent(0, link,
+			  APP_ERROR("INTERNAL_ERROR", "No answer in time - please try again"));
+	stage_expect_close(1, link, 1008, "No answer in time - please try again");
+	cr_assert_eq(gateway_counts(stage.core)->requests_timed_out, 1);
+}
+
+Test(gateway_request, one_start_too_many_of_a_user_whatever_the_app)
+{
+	uint64_t one = stage_app(PACKAGE);
+	uint64_t two = stage_app(PLAIN);
+
+	for (int i = 0; i < 20; i++) {
+		stage_app_say(i % 2 ? one : two, START);
+		if (stage_told(EVENT_REQUEST_START))
+			done(i % 2 ? one : two, stage_told(EVENT_REQUEST_START)->request, RESULT_OK,
+			     "");
+	}
+	stage_app_say(one, START);
+	stage_expect_sent(
+		0, one, APP_ERROR("INTERNAL_ERROR", "Too many stream requests, try again in 2 s"));
+	stage_expect_close(1, one, 1008, "Too many stream requests, try again in 2 s");
+	/* Coming back does not help, waiting does. */
+	stage_edge((struct gateway_edge){ .type = GATEWAY_CLOSED, .link = one });
+	stage_edge((struct gateway_edge){ .type = GATEWAY_CLOSED, .link = two });
+	one = stage_app(PACKAGE);
+	stage_app_say(one, START);
+	cr_assert_eq(stage_out(1)->type, GATEWAY_CLOSE);
+	stage.now_ms += 2000;
+	one = stage_app(PACKAGE);
+	stage_app_say(one, START);
+	cr_assert_not_null(stage_told(EVENT_REQUEST_START));
+	cr_assert_eq(gateway_counts(stage.core)->limit_starts, 2);
+}
+
+Test(gateway_request, a_check_tells_what_runs)
+{
+	uint64_t link = stage_app(PACKAGE);
+
+	stage_app_say(link, CHECK);
+	checked(link, stage_told(EVENT_EDGE_CHECK)->request, KIND_UNMANAGED);
+	stage_expect_sent(0, link,
+			  "{\"type\":\"stream_status_check_response\",\"hasActiveStream\":true,"
+			  "\"streamInfo\":{\"type\":\"unmanaged\",\"streamId\":\"s1\",\"status\":"
+			  "\"active\",\"createdAt\":\"" EPOCH_TIME
+			  "\",\"requestingAppId\":\"o\"}}");
+}
+
+/* Whatever is full: an answer, and nothing lost that was there. */
+Test(gateway_request, memory_is_bounded)
+{
+	static char start[4 * OPTION_MAX];
+	struct gateway_options options = stage_options();
+	uint64_t links[64];
+
+	stage_close();
+	options.connections_max = 1000;
+	options.starts_burst = 100000;
+	stage_open_with(options);
+	stage_registry(false);
+	snprintf(start, sizeof start,
+		 "{\"type\":\"rtmp_stream_request\",\"rtmpUrl\":\"rtmp://%01800d\","
+		 "\"video\":{\"v\":\"%0900d\"},\"audio\":{\"a\":\"%0900d\"}}",
+		 1, 2, 3);
+	for (int i = 0; i < 64; i++) {
+		links[i] = stage_app(PACKAGE);
+		for (int n = 0; n <= GATEWAY_WAITING_MAX; n++)
+			stage_app_say(links[i], start);
+	}
+	/* An app that comes now is sent away, to come again. */
+	cr_assert_gt(gateway_counts(stage.core)->limit_memory, 0);
+	uint64_t late = stage_app_socket();
+
+	stage_init(late, SESSION, PACKAGE);
+	stage_expect_close(0, late, 1013, "Try again later");
+	for (int i = 0; i < 64; i++)
+		stage_edge((struct gateway_edge){ .type = GATEWAY_CLOSED, .link = links[i] });
+	late = stage_app(PACKAGE);
+	stage_app_say(late, start);
+	stage_app_say(late, start);
+	cr_assert_eq(stage_out_count(), 0);
+}
+
+Test(gateway_request, managed_streams_are_not_configured)
+{
+	uint64_t plain = stage_app(PLAIN);
+
+	stage_app_say(plain, MANAGED);
+	stage_expect_sent(0, plain,
+			  APP_ERROR("PERMISSION_DENIED",
+				    "Camera permission required to start managed streams. Please "
+				    "add the CAMERA permission in the developer console."));
+	uint64_t link = stage_app(PACKAGE);
+
+	stage_app_say(link, MANAGED);
+	checked(link, stage_told(EVENT_EDGE_CHECK)->request, KIND_NONE);
+	stage_expect_sent(0, link,
+			  APP_ERROR("INTERNAL_ERROR", "Managed streaming is not configured"));
+	link = stage_app(PACKAGE);
+	stage_app_say(link, MANAGED);
+	checked(link, stage_told(EVENT_EDGE_CHECK)->request, KIND_UNMANAGED);
+	stage_expect_close(1, link, 1008,
+			   "Cannot start managed stream - unmanaged stream already active");
+}
