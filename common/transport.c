@@ -28,7 +28,7 @@
 #define HEARTBEAT_TIMEOUT_MS 1500
 #define HEARTBEAT_TTL_MS 2000
 #define RECONNECT_IVL_MS 10
-#define RECONNECT_MAX_MS 100 /* a supervisor takes a second: with 500 it would be one and a half */
+#define RECONNECT_MAX_MS 500
 
 _Static_assert(sizeof(zmq_msg_t) == TRANSPORT_MESSAGE_SIZE, "transport_message holds a zmq_msg_t");
 

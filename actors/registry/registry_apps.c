@@ -501,6 +501,19 @@ void registry_on_hook_done(struct registry *self, const struct input *input)
 		app_reload(self, app);
 }
 
+static void app_give_up(struct registry *self, struct state_user *user, struct state_app *app)
+{
+	bool subscribed = app->types.length > 0;
+
+	close_sockets(self, app, TEXT("App stopped"));
+	answer_waiters(self, app, false, RESULT_FAILED);
+	*extra_of(self, app) = (struct registry_app){ 0 };
+	app_move(self, app, APP_STOPPED, "did not connect");
+	if (subscribed)
+		registry_relay_filter(self, user);
+	registry_session_check_ready(self, user);
+}
+
 void registry_on_app_timer(struct registry *self, const struct input *input)
 {
 	const struct stream_event *event = input->event;
@@ -523,14 +536,7 @@ void registry_on_app_timer(struct registry *self, const struct input *input)
 		app_finish(self, app, "stopped, webhook unanswered");
 		return;
 	case APP_LOADING:
-		close_sockets(self, app, TEXT("App stopped"));
-		answer_waiters(self, app, false, RESULT_FAILED);
-		*extra_of(self, app) = (struct registry_app){ 0 };
-		filtered = app->types.length > 0;
-		app_move(self, app, APP_STOPPED, "did not connect");
-		if (filtered)
-			registry_relay_filter(self, user);
-		registry_session_check_ready(self, user);
+		app_give_up(self, user, app);
 		return;
 	case APP_STOPPED:
 	case APP_RUNNING:

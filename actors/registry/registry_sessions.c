@@ -294,7 +294,8 @@ void registry_session_check_end(struct registry *self, struct state_user *user, 
 		return;
 	}
 	/* The glasses came back while the old session was closing: they get a fresh one. */
-	user = session_open(self, user_id, state_user_find(&self->state, user_id) != NULL);
+	user = state_user_find(&self->state, user_id);
+	user = session_open(self, user_id, user && user->apps != STATE_NONE);
 	link_change(self, user, gateway, link, LINK_UP, 0);
 	launch_remembered(self, user, (struct text){ 0 });
 	if (user->session == SESSION_OPEN)

@@ -71,6 +71,22 @@ static inline size_t bus_frame_of(uint8_t *buffer, size_t size, const char *topi
 	return frame.length;
 }
 
+/* bus_read() - the events of a frame, which they borrow from; it must be one.  Return: count. */
+static inline size_t bus_read(const struct bus_frame *frame, struct frame_head *head,
+			      struct stream_event *events, size_t max)
+{
+	struct wire wire;
+
+	if (!frame_read(frame->bytes, frame->length, head, &wire) || head->count > max)
+		abort();
+	for (size_t i = 0; i < head->count; i++)
+		if (stream_event_read(&wire, &events[i]) != 0)
+			abort();
+	if (wire.at != wire.end)
+		abort();
+	return head->count;
+}
+
 /* splitmix64: same seed, same run, on every machine. */
 static inline uint64_t chance_next(uint64_t *seed)
 {

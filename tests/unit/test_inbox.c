@@ -134,19 +134,16 @@ static struct {
 static bool next_left(void)
 {
 	struct frame_head head;
-	struct wire wire;
 
 	free(left.frame.bytes);
 	left.to = sent_to[line.head % BUS_FRAMES_MAX];
 	left.frame = bus_take(&line);
 	if (left.frame.length == 0)
 		return false;
-	cr_assert(frame_read(left.frame.bytes, left.frame.length, &head, &wire));
+	left.count = bus_read(&left.frame, &head, left.events, 128);
 	cr_assert_eq(head.incarnation, US);
 	cr_assert_eq(head.first_seq, 0);
-	left.count = head.count;
-	for (size_t i = 0; i < head.count; i++) {
-		cr_assert_eq(stream_event_read(&wire, &left.events[i]), 0);
+	for (size_t i = 0; i < left.count; i++) {
 		cr_assert_eq(left.events[i].incarnation, US);
 		cr_assert(text_is(left.events[i].source, "registry"));
 	}

@@ -325,7 +325,8 @@ Test(unmanaged_judge, a_foreign_stop_with_the_longest_names, .init = setup)
 	event.request_stop.package = text_of(package);
 	handle(INPUT_MESSAGE, &event);
 	(void)snprintf(expected, sizeof expected,
-		       "INTERNAL_ERROR: App %s cannot stop stream %s owned by %s", package, id, owner);
+		       "INTERNAL_ERROR: App %s cannot stop stream %s owned by %s", package, id,
+		       owner);
 	cr_assert_eq(strlen(verdict()), strlen("INTERNAL_ERROR: ") + REASON_MAX - 1);
 	cr_assert_eq(strncmp(verdict(), expected, strlen(verdict())), 0, "%s", verdict());
 }
