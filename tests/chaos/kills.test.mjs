@@ -56,6 +56,20 @@ async function live(label) {
 const probed = (glasses, from) =>
   glasses.waitMessage('keep_rtmp_stream_alive', boundMs + slackMs, { from });
 
+/** Resolves when the registry knows this user's glasses and app again. */
+async function known(user) {
+  const deadline = performance.now() + 10000;
+
+  for (;;) {
+    const text = await world.weir.cli('show', user.email, '-o', 'json').catch(() => '{}');
+    const found = JSON.parse(text).user;
+
+    if (found?.link.state === 'up' && found.glasses.connected && found.apps[0]?.state === 'running')
+      return;
+    assert.ok(performance.now() < deadline, `${user.email} did not come back: ${text}`);
+  }
+}
+
 /** What every test ends with: the glasses vanish, the app is told once, nothing is left. */
 async function vanish({ user, glasses, app, streamId }) {
   await glasses.pullCable();
@@ -160,10 +174,11 @@ describe('kill -9 under a live stream', () => {
 
   test('the registry: sessions come back by themselves, a new stream runs and ends', async () => {
     const s = await live('registry');
-    const from = { app: s.app.entries.length, glasses: s.glasses.entries.length };
+    const from = { app: s.app.entries.length };
 
     await kill('registry');
     /* Its memory is gone with it: the stream too.  Nothing of it may be stuck. */
+    await known(s.user);
     s.app.request(`${url}-again`);
     const { msg } = await s.app.waitMessage(
       { type: 'rtmp_stream_status', status: 'active' },
