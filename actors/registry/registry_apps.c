@@ -220,7 +220,7 @@ void registry_on_app_start(struct registry *self, const struct input *input)
 
 	if (!user || user->session == SESSION_NONE || user->session == SESSION_ENDING)
 		result = RESULT_NO_SESSION;
-	else if (!event->edge_app_start.known)
+	else if (!event->edge_app_start.known || event->edge_app_start.package.length == 0)
 		result = RESULT_NOT_FOUND;
 	else if (!state_app_find(&self->state, user, event->edge_app_start.package) &&
 		 (!state_has_room(&self->state) ||
@@ -269,7 +269,7 @@ static enum result judge_init(const struct registry *self, const struct state_us
 	(void)self;
 	if (!user || user->session == SESSION_NONE || user->session == SESSION_ENDING)
 		return RESULT_NO_SESSION;
-	if (!event->edge_app_opened.key_ok)
+	if (!event->edge_app_opened.key_ok || event->edge_app_opened.package.length == 0)
 		return RESULT_BAD_KEY;
 	if (event->edge_app_opened.resumed && !(app && app->state == APP_STOPPING))
 		return RESULT_OK;

@@ -219,7 +219,8 @@ void registry_on_stream_open(struct registry *self, const struct input *input)
 
 	if (answered_before(self, input))
 		return;
-	result = judge_open(self, event, user, &running);
+	result = event->stream_open.kind == KIND_NONE ? RESULT_REFUSED
+						      : judge_open(self, event, user, &running);
 	if (result != RESULT_OK) {
 		self->stats.full += result == RESULT_FULL;
 		answer(self, input, result, running, NULL);

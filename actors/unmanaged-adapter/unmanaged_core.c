@@ -64,27 +64,21 @@ static void on_status(struct unmanaged *self, const struct stream_event *event)
 		unmanaged_notify(self, stream, phase_app_word(stream->phase), false, true, true);
 }
 
-/* The record may be gone once the event is applied, so it is spoken for before: the words of the
+/* The record may be gone once the event is applied, so it is spoken for as it was: the words of the
  * end are in the event.
  */
 static void on_closed(struct unmanaged *self, const struct stream_event *event)
 {
-	struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
+	struct state_stream ended = *state_stream_find(&self->state, event->stream_id);
 
-	if (!stream || event->seq <= stream->seq || event->epoch != stream->epoch) {
-		apply(self, event);
-		return;
-	}
-	struct state_stream ended = *stream;
-
-	apply(self, event);
-	if (!self->synced)
+	if (state_apply(&self->state, event) != 0 || !self->synced)
 		return;
 	ended.status_stream_seq = event->stream_seq;
 	unmanaged_notify(self, &ended,
 			 phase_end_rule(KIND_UNMANAGED, event->stream_closed.end_cause)->word, true,
 			 event->stream_closed.told_owed, true);
-	stream = state_stream_find(&self->state, event->stream_id);
+	const struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
+
 	if (stream && stream->stop_owed)
 		unmanaged_deliver_stop(self, stream);
 }

@@ -61,9 +61,16 @@ void cores_open_with(struct cores *self, const struct state_options *limits)
 	cores_forget(self);
 }
 
+static void drop_held(struct cores *self)
+{
+	while (self->held_count > 0)
+		free((char *)self->held[--self->held_count].bytes);
+}
+
 void cores_close(struct cores *self)
 {
 	cores_forget(self);
+	drop_held(self);
 	adapter_close(self);
 	fake_free(self->registry_memory, registry_bytes(&self->registry->options));
 	fake_free(self->registry, sizeof *self->registry);
@@ -124,23 +131,34 @@ static void record(struct cores *self, const struct effect *effect)
 		self->on_sent(self, &self->sent[self->sent_count - 1]);
 }
 
+static void hear_wire(struct cores *self, struct text wire)
+{
+	const uint8_t *bytes = (const uint8_t *)wire.bytes;
+	struct wire reader = { bytes, bytes + wire.length };
+	struct stream_event event;
+	int r = stream_event_read(&reader, &event);
+
+	assert(r == 0);
+	(void)r;
+	cores_adapter_hear(self, &(struct input){ .type = INPUT_STORY, .event = &event });
+}
+
 static void publish(struct cores *self, const struct stream_event *event)
 {
 	uint8_t wire[STREAM_EVENT_WIRE_MAX];
-	struct stream_event published;
 	ssize_t length = stream_event_encode(event, STREAM_EVENT_PUBLIC, wire, sizeof wire);
-	struct wire reader = { wire, wire + length };
-	int r = stream_event_read(&reader, &published);
+	char *bytes;
 
-	assert(r == 0 && self->story_count < SENT_MAX);
-	(void)r;
+	assert(length > 0 && self->story_count < SENT_MAX);
 	self->story[self->story_count++] = *event;
-	if (self->holding) {
-		assert(self->held_count < HELD_MAX);
-		self->held[self->held_count++] = copy_of(self, &published);
+	if (!self->holding) {
+		hear_wire(self, (struct text){ (char *)wire, (uint32_t)length });
 		return;
 	}
-	cores_adapter_hear(self, &(struct input){ .type = INPUT_STORY, .event = &published });
+	assert(self->held_count < HELD_MAX);
+	bytes = malloc((size_t)length);
+	memcpy(bytes, wire, (size_t)length);
+	self->held[self->held_count++] = (struct text){ bytes, (uint32_t)length };
 }
 
 static void answer(struct cores *self, const struct effect *effect)
@@ -208,11 +226,12 @@ void cores_adapter_hear(struct cores *self, const struct input *input)
 
 void cores_release(struct cores *self)
 {
-	self->holding = false;
+	/* What it causes on the way is held too, and heard in its turn. */
+	self->holding = true;
 	for (size_t i = 0; i < self->held_count; i++)
-		cores_adapter_hear(self,
-				   &(struct input){ .type = INPUT_STORY, .event = &self->held[i] });
-	self->held_count = 0;
+		hear_wire(self, self->held[i]);
+	self->holding = false;
+	drop_held(self);
 }
 
 void cores_restart_adapter(struct cores *self)
@@ -223,7 +242,7 @@ void cores_restart_adapter(struct cores *self)
 	adapter_close(self);
 	adapter_open(self);
 	self->adapter_down = self->holding = false;
-	self->held_count = 0;
+	drop_held(self);
 	cores_adapter_hear(self, &(struct input){ .type = INPUT_RESYNC });
 	while (state_row(&self->registry->state, &cursor, &row))
 		cores_adapter_hear(self, &(struct input){ .type = INPUT_STORY, .event = &row });

@@ -10,7 +10,7 @@
 #include "actors/unmanaged-adapter/unmanaged_core.h"
 
 #define SENT_MAX 512
-#define HELD_MAX 64
+#define HELD_MAX 1024
 #define GATEWAY_A 0xa
 #define GATEWAY_B 0xb
 
@@ -37,7 +37,7 @@ struct cores {
 	unsigned crash_in, positions;
 	bool result_first; /* an answer overtakes the story that it is about */
 	bool holding; /* the story waits in @held */
-	struct stream_event held[HELD_MAX];
+	struct text held[HELD_MAX]; /* encoded, owned */
 	size_t held_count;
 	/* Looks at each message to a gateway as it is sent; may be NULL. */
 	void (*on_sent)(const struct cores *self, const struct sent *sent);

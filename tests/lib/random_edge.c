@@ -405,6 +405,7 @@ static void on_command(struct random_edge *self, struct random_input *out)
 static void on_request(struct random_edge *self, struct random_input *out)
 {
 	const struct state_app *app = pick_app(self, &out->event);
+	uint64_t seen_seq = self->registry->seq - below(self, 2) * below(self, 40);
 	struct text package;
 	uint32_t type;
 
@@ -419,11 +420,13 @@ static void on_request(struct random_edge *self, struct random_input *out)
 		out->event.epoch = 0;
 		out->event.request_stop.link = app ? app->link : 1;
 		out->event.request_stop.package = package;
+		out->event.request_stop.seen_seq = seen_seq;
 		return;
 	}
 	out->event.type = EVENT_REQUEST_START;
 	out->event.request_start.link = app ? app->link : 1;
 	out->event.request_start.package = package;
+	out->event.request_start.seen_seq = seen_seq;
 	out->event.request_start.permitted = !one_in(self, 20);
 	out->event.request_start.oversized = one_in(self, 40);
 	out->event.request_start.rtmp_url =

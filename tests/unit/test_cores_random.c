@@ -230,8 +230,9 @@ static void disturb(void)
 		cores_restart_adapter(&cores);
 	if (prng_one_in(&edge.prng, 40))
 		cores.result_first = !cores.result_first;
-	/* What is held stands in the records: it is let go with them. */
-	if (prng_one_in(&edge.prng, 10))
+	if (cores.held_count > HELD_MAX / 4 || (cores.holding && prng_one_in(&edge.prng, 8)))
+		cores_release(&cores);
+	else if (prng_one_in(&edge.prng, 30))
 		cores.holding = true;
 }
 
@@ -246,7 +247,6 @@ static void take_step(void)
 		cores_say(&cores, input.input.peer, input.input.event);
 	if (prng_one_in(&edge.prng, 4))
 		cores_tick(&cores, prng_below(&edge.prng, 3000));
-	cores_release(&cores);
 	settle(4);
 }
 
@@ -271,6 +271,7 @@ static void leave(struct text user_id)
 static void finish(void)
 {
 	cores.crash_in = 0;
+	cores_release(&cores);
 	if (cores.adapter_down)
 		cores_restart_adapter(&cores);
 	settle(0);

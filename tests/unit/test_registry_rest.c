@@ -54,6 +54,7 @@ static enum result answer_to(uint64_t request)
 		cr_assert_eq(event->origin, GATEWAY_A);
 		cr_assert_eq(event->registry_app_result.link, 0);
 		cr_assert_eq(bench.fx.items[i].peer.incarnation, GATEWAY_A);
+		cr_assert_gt(event->registry_app_result.package.length, 0);
 		cr_assert_leq(event->registry_app_result.seen_seq, bench.registry.seq);
 		return (enum result)event->registry_app_result.result;
 	}

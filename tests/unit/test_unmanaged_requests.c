@@ -172,6 +172,18 @@ static void expect_none_pending(void)
 	cr_assert_eq(core.texts.used_bytes, 0);
 }
 
+Test(unmanaged_requests, without_a_mirror_there_is_nothing_to_do)
+{
+	open_core();
+	cr_assert_eq(unmanaged_deadline(&core), INT64_MAX);
+	rows();
+	cr_assert_eq(unmanaged_deadline(&core), INT64_MAX);
+	synced();
+	cr_assert_leq(unmanaged_deadline(&core), now_ms, "what is owed is said at once");
+	tick();
+	cr_assert_eq(unmanaged_deadline(&core), now_ms + RECONCILE_MS);
+}
+
 /* In order ------------------------------------------------------------------------------------ */
 
 Test(unmanaged_requests, the_request_goes_on_as_it_came, .init = setup)
