@@ -327,6 +327,8 @@ static int on_app_stopped(struct state *self, const struct stream_event *event)
 
 static int on_app_changed(struct state *self, const struct stream_event *event)
 {
+	if (event->app_changed.package.length == 0)
+		return STATE_E_OLD; /* nobody */
 	if (event->app_changed.state == APP_STOPPED)
 		return on_app_stopped(self, event);
 	struct state_user *user = user_need(self, event->user_id);

@@ -148,7 +148,7 @@ static void visible(struct state_stream *stream, const struct stream_event *even
 
 static int on_opened(struct state *self, const struct stream_event *event)
 {
-	if (state_stream_find(self, event->stream_id))
+	if (event->stream_id.length == 0 || state_stream_find(self, event->stream_id))
 		return STATE_E_OLD;
 	struct state_user *user = state_user_need(self, event->user_id);
 
@@ -272,11 +272,18 @@ static void read_row(struct state_stream *stream, const struct stream_event *eve
 	stream->hop = (uint8_t)event->snapshot_stream.hop;
 }
 
+static bool is_record(const struct stream_event *row)
+{
+	return row->stream_id.length > 0 && (phase_active(row->snapshot_stream.phase) ||
+					     (row->snapshot_stream.phase == PHASE_CLOSED &&
+					      row->snapshot_stream.end_cause != END_NONE));
+}
+
 static int on_row(struct state *self, const struct stream_event *event)
 {
 	struct state_stream *stream = state_stream_find(self, event->stream_id);
 
-	if (event->snapshot_stream.phase == PHASE_NONE || (stream && event->seq <= stream->seq))
+	if (!is_record(event) || (stream && event->seq <= stream->seq))
 		return STATE_E_OLD;
 	struct state_user *user = state_user_need(self, event->user_id);
 
@@ -302,13 +309,23 @@ static int on_row(struct state *self, const struct stream_event *event)
 	return kept ? 0 : STATE_E_FULL;
 }
 
-/* Whether @event may still change @stream: what is closed only settles what it owes. */
+/* Whether @event may still change @stream: what is closed only settles what it owes.  What makes no
+ * sense is no news either.
+ */
 static bool is_news(const struct state_stream *stream, const struct stream_event *event)
 {
-	bool settles = event->type == EVENT_STREAM_TOLD || event->type == EVENT_STREAM_STOP_SETTLED;
-
-	return event->seq > stream->seq && event->epoch == stream->epoch &&
-	       settles == (stream->phase == PHASE_CLOSED);
+	if (event->seq <= stream->seq || event->epoch != stream->epoch)
+		return false;
+	switch (event->type) {
+	case EVENT_STREAM_STATUS:
+		return stream->phase != PHASE_CLOSED && phase_active(event->stream_status.phase);
+	case EVENT_STREAM_MOVED:
+		return stream->phase != PHASE_CLOSED && phase_active(event->stream_moved.phase);
+	case EVENT_STREAM_CLOSED:
+		return stream->phase != PHASE_CLOSED && event->stream_closed.end_cause != END_NONE;
+	default:
+		return stream->phase == PHASE_CLOSED;
+	}
 }
 
 int state_apply_stream(struct state *self, const struct stream_event *event)

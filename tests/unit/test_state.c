@@ -5,6 +5,7 @@
  * test_state_story.c.
  */
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "common/state.h"
 #include "tests/lib/fakes.h"
@@ -411,4 +412,50 @@ Test(state, a_follower_forgets_the_apps, .init = setup)
 	tell(story_session("u@x", EVENT_SESSION_CLOSED));
 	tell(story_gateway(GATEWAY, LINK_DOWN));
 	expect_empty();
+}
+
+/* Rows ------------------------------------------------------------------------------------- */
+
+/* All rows, as "name seq", blanks between. */
+static const char *all_rows(void)
+{
+	static char rows[1024];
+	struct stream_event row;
+	uint64_t cursor = 0;
+	size_t used = 0;
+
+	rows[0] = '\0';
+	while (state_row(&state, &cursor, &row))
+		used += (size_t)snprintf(rows + used, sizeof rows - used, "%s%s %llu",
+					 used ? ", " : "", stream_event_name(row.type),
+					 (unsigned long long)row.seq);
+	return rows;
+}
+
+Test(state, the_rows_of_a_state, .init = setup_remembering)
+{
+	cr_assert_str_eq(all_rows(), "");
+	tell(story_session("u@x", EVENT_SESSION_OPENED));
+	cr_assert_str_eq(all_rows(), "session.opened 1");
+	tell(story_link("u@x", GATEWAY, 5, LINK_UP));
+	tell(story_gateway(GATEWAY, LINK_UP));
+	cr_assert_str_eq(all_rows(), "gateway.changed 3, session.opened 1, link.changed 2");
+	tell(story_glasses("u@x", "m", true, WIFI_ON));
+	tell(story_app("u@x", "pa", APP_LOADING));
+	tell(story_app_up("u@x", "pb", GATEWAY, 21));
+	tell(story_subscribed("u@x", "pb", "all"));
+	tell(story_app_up("u@x", "pb", GATEWAY, 22));
+	cr_assert_str_eq(all_rows(), "gateway.changed 3, session.opened 1, link.changed 2, "
+				     "glasses.changed 4, app.changed 5, app.changed 8, "
+				     "app.subscribed 8");
+	tell(story_opened("u@x", "s1", 9, "pa"));
+	tell(story_session("u@x", EVENT_SESSION_ENDING));
+	cr_assert_str_eq(all_rows(), "gateway.changed 3, session.opened 9, session.ending 10, "
+				     "link.changed 2, glasses.changed 4, app.changed 5, "
+				     "app.changed 8, app.subscribed 8, snapshot.stream 9");
+	tell(story_session("u@x", EVENT_SESSION_CLOSED));
+	cr_assert_str_eq(all_rows(), "gateway.changed 3, snapshot.stream 9");
+	tell(story_closed("u@x", "s1", 9, false, false));
+	cr_assert_str_eq(all_rows(), "gateway.changed 3", "whom only the registry remembers");
+	cr_assert_eq(state.dormant_count, 1);
 }

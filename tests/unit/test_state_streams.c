@@ -226,6 +226,7 @@ Test(state_streams, both_debts_in_either_order, .init = setup)
 		if (rows[i].told && rows[i].told_first)
 			tell(story_stream("u@x", "s1", 5 + i, EVENT_STREAM_TOLD));
 		cr_assert_eq(!stream("s1"), rows[i].told_first && !rows[i].stop);
+		cr_assert(!stream("s1") || stream("s1")->seq == seq, "it has heard of that");
 		if (rows[i].stop)
 			tell(story_stream("u@x", "s1", 5 + i, EVENT_STREAM_STOP_SETTLED));
 		if (rows[i].told && !rows[i].told_first)
