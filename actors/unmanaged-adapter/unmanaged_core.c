@@ -134,9 +134,10 @@ static void on_story(struct unmanaged *self, const struct stream_event *event)
 		unmanaged_parked_step(self);
 }
 
-static void reconcile_soon(struct unmanaged *self, bool words)
+/* What was said while a gateway was away is lost, the last word of a stream included. */
+static void reconcile_soon(struct unmanaged *self)
 {
-	self->reconcile_words |= words;
+	self->reconcile_words = true;
 	self->reconcile_slot = STATE_NONE;
 	self->reconcile_ms = self->now_ms;
 }
@@ -193,7 +194,7 @@ void unmanaged_handle(struct unmanaged *self, const struct input *input, int64_t
 		break;
 	case INPUT_SYNCED:
 		if (!self->synced)
-			reconcile_soon(self, true);
+			reconcile_soon(self);
 		self->synced = true;
 		self->seq = input->seq;
 		unmanaged_answered_step(self);
@@ -201,7 +202,7 @@ void unmanaged_handle(struct unmanaged *self, const struct input *input, int64_t
 		break;
 	case INPUT_PEER_UP:
 		if (input->peer.role == ROLE_GATEWAY && self->synced)
-			reconcile_soon(self, false);
+			reconcile_soon(self);
 		break;
 	case INPUT_BLIND:
 	case INPUT_PEER_DOWN:

@@ -480,6 +480,23 @@ Test(unmanaged_flow, a_hello_repeats_what_is_owed, .init = setup, .fini = teardo
 	expect_app("pa", "S1:initializing S1:stopped");
 }
 
+/* After its own restart the adapter has a mirror before the gateways are back. */
+Test(unmanaged_flow, a_hello_repeats_the_last_word, .init = setup, .fini = teardown)
+{
+	start("pa", 1);
+	cores_status(&cores, DEVICE_STREAMING);
+	cores_forget(&cores); /* no gateway was there to take it */
+	tick(0);
+	expect_app("pa", "S1:initializing");
+	cores_adapter_hear(&cores, &(struct input){ .type = INPUT_PEER_UP,
+						    .peer = { ROLE_GATEWAY, GATEWAY_B },
+						    .peer_name = "gateway-2" });
+	tick(0);
+	expect_app("pa", "S1:initializing S1:active");
+	tick(20000);
+	expect_app("pa", "S1:initializing S1:active");
+}
+
 Test(unmanaged_flow, other_streams_are_not_its_business, .init = setup, .fini = teardown)
 {
 	struct stream_event event = { .type = EVENT_STREAM_OPEN,
