@@ -38,7 +38,7 @@
 	K(INT, gateway, webhook_timeout_ms, "10000", 100, 60000, "one attempt") \
 	K(INT, gateway, webhook_attempts, "2", 1, 10, "of a session webhook") \
 	K(INT, gateway, webhook_pause_ms, "1000", 1, 60000, "between attempts") \
-	K(STR, registry, store, "memory", 1, 512, "memory: nothing survives a restart") \
+	K(STR, registry, store, "sqlite:registry.db", 1, 480, "sqlite:PATH, relative to the run directory; memory: nothing survives a restart") \
 	K(INT, registry, shards, "1", 1, 1, "more than one comes with a later release") \
 	K(INT, registry, users_max, "131072", 16, 16777216, "users known at once") \
 	K(INT, registry, streams_max, "131072", 16, 16777216, "streams and liabilities at once") \
@@ -52,12 +52,14 @@
 	K(INT, unmanaged, start_deadline_ms, "60000", 10, 3600000, "without a sign that it started") \
 	K(INT, unmanaged, stop_deadline_ms, "60000", 10, 3600000, "without a sign that it stopped") \
 	K(INT, unmanaged, grace_ms, "0", 0, 3600000, "more time after the loss of the socket") \
+	K(INT, unmanaged, duration_max_ms, "0", 0, 31536000000, "a stream is ended after so long; 0: never") \
 	K(INT, managed, keepalive_interval_ms, "15000", 100, 3600000, "between two probes") \
 	K(INT, managed, ack_timeout_ms, "10000", 5, 3600000, "of one probe; less than the interval") \
 	K(INT, managed, missed_max, "3", 1, 100, "consecutive probes unanswered that end a stream") \
 	K(INT, managed, start_deadline_ms, "60000", 10, 3600000, "without a sign that it started") \
 	K(INT, managed, stop_deadline_ms, "60000", 10, 3600000, "without a sign that it stopped") \
 	K(INT, managed, grace_ms, "0", 0, 3600000, "more time after the loss of the socket") \
+	K(INT, managed, duration_max_ms, "0", 0, 31536000000, "a stream is ended after so long; 0: never") \
 	K(STR, managed, provider, "none", 1, 16, "none: managed streams are refused as not configured") \
 	K(INT, session, grace_ms, "60000", 10, 3600000, "a session outlives its glasses socket so long") \
 	K(INT, session, app_grace_ms, "5000", 10, 600000, "an app outlives its socket so long") \

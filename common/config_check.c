@@ -105,10 +105,10 @@ static int check_words(const struct config_draft *draft, const struct config *co
 
 	if (!log_level_parse(config->log_level, &level))
 		return config_refuse(draft, KEY_log_level, "must be error, warn, info or debug");
-	if (strcmp(config->registry_store, "memory") != 0)
-		return config_refuse(draft, KEY_registry_store,
-				     "must be memory; stores that outlive a restart come with a "
-				     "later release");
+	if (strcmp(config->registry_store, "memory") != 0 &&
+	    (strncmp(config->registry_store, "sqlite:", 7) != 0 ||
+	     config->registry_store[7] == '\0'))
+		return config_refuse(draft, KEY_registry_store, "must be sqlite:PATH or memory");
 	if (strcmp(config->managed_provider, "none") != 0)
 		return config_refuse(draft, KEY_managed_provider,
 				     "must be none; providers of managed streams come with a "

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,13 +14,9 @@
 #include "common/error.h"
 #include "common/log.h"
 
-#define STEPS_MAX 1000000 /* ticks in a row that a core may want: more is our own mistake */
-
-static int64_t frozen_ms; /* see daemon_settle(); 0: time goes on */
-
 int64_t daemon_now_ms(void)
 {
-	return frozen_ms ? frozen_ms : loop_now_ms();
+	return loop_now_ms();
 }
 
 int64_t daemon_wall_ms(void)
@@ -33,6 +30,11 @@ int64_t daemon_wall_ms(void)
 struct ev_loop *daemon_loop(struct daemon *self)
 {
 	return self->loop.ev;
+}
+
+void daemon_restore(struct daemon *self, const struct peer_mark *mark)
+{
+	node_restore(&self->node, mark);
 }
 
 void daemon_count(struct daemon *self, const char *name, uint64_t add)
@@ -49,76 +51,24 @@ bool daemon_is_ready(const struct daemon *self)
 {
 	if (self->hold || self->phase != DAEMON_RUNNING)
 		return false;
-	for (size_t i = 0; i < ROLE_COUNT; i++)
-		if (self->servers[i].used && self->servers[i].uplink.state != UPLINK_WELCOMED)
-			return false;
-	return !self->options.follows || follower_is_live(&self->follower);
+	return node_is_ready(&self->node);
 }
 
 /* inputs */
 
 struct effects *daemon_effects(struct daemon *self)
 {
-	/* Called from inside a handler it would take away what the outer one has put there. */
-	assert(!self->lent);
-	self->lent = true;
-	effects_clear(&self->effects);
-	return &self->effects;
+	return node_effects(&self->node);
 }
 
 void daemon_carry(struct daemon *self)
 {
-	daemon_carry_out(self);
+	node_carry(&self->node);
 }
 
 void daemon_feed(struct daemon *self, const struct input *input)
 {
-	struct input stamped = *input;
-
-	stamped.wall_ms = daemon_wall_ms();
-	self->actor.handle(self->actor.core, &stamped, daemon_now_ms(), daemon_effects(self));
-	daemon_carry_out(self);
-}
-
-void daemon_input(struct daemon *self, const struct input *input)
-{
-	daemon_feed(self, input);
-	if (self->actor.after)
-		self->actor.after(self->actor.context);
-}
-
-static int64_t core_deadline(const struct daemon *self)
-{
-	return self->actor.deadline(self->actor.core);
-}
-
-static void tick_while_due(struct daemon *self)
-{
-	const struct input tick = { .type = INPUT_TICK };
-	int steps = 0;
-
-	while (core_deadline(self) <= daemon_now_ms()) {
-		assert(++steps < STEPS_MAX);
-		daemon_input(self, &tick);
-	}
-}
-
-/* Time stands still from here to the end of daemon_announce(), which follows: what is due is
- * done now, so that afterwards nothing is due but announcements.
- */
-void daemon_settle(struct daemon *self)
-{
-	frozen_ms = loop_now_ms();
-	tick_while_due(self);
-}
-
-/* A core with more to announce than one list of effects holds is due at once, and goes on. */
-void daemon_announce(struct daemon *self, const struct input *input)
-{
-	assert(frozen_ms != 0);
-	daemon_input(self, input);
-	tick_while_due(self);
-	frozen_ms = 0;
+	node_feed(&self->node, input);
 }
 
 /* the pass */
@@ -130,13 +80,23 @@ void daemon_fail(struct daemon *self, int error)
 	loop_stop(&self->loop);
 }
 
-static void tick(struct daemon *self, int64_t now_ms)
+/* Store, then speak.  What memory knows and the store does not must not be told to anybody. */
+static void finish(struct daemon *self)
 {
-	daemon_wire_tick(self, now_ms);
-	if (core_deadline(self) <= now_ms)
-		daemon_input(self, &(struct input){ .type = INPUT_TICK });
-	if (self->metrics_ms <= now_ms)
-		daemon_report_metrics(self, now_ms);
+	int r = node_finish(&self->node);
+	bool held = node_held(&self->node);
+
+	if (r < 0 && self->failed == 0) {
+		log_error("store.failed", log_str("reason", strerror(-r)));
+		daemon_fail(self, r);
+	}
+	if (held == self->was_held)
+		return;
+	self->was_held = held;
+	if (held)
+		log_warn("store.held", log_i64("retry_ms", NODE_HELD_MS));
+	else if (r == 0)
+		log_info("store.resumed", log_u64("incarnation", self->options.incarnation));
 }
 
 static void check_ready(struct daemon *self)
@@ -157,18 +117,18 @@ static void check_ready(struct daemon *self)
 static void check_closing(struct daemon *self, int64_t now_ms)
 {
 	if (self->phase == DAEMON_CLOSING &&
-	    (now_ms >= self->closing_ms || daemon_wire_is_settled(self)))
+	    (now_ms >= self->closing_ms || node_is_settled(&self->node)))
 		loop_stop(&self->loop);
 }
 
 static int64_t next_pass(struct daemon *self, int64_t now_ms)
 {
-	int64_t due = daemon_wire_deadline(self);
-	int64_t others[] = { core_deadline(self), self->metrics_ms,
-			     readiness_tick(&self->readiness, now_ms),
+	int64_t due = node_deadline(&self->node);
+	int64_t others[] = { self->metrics_ms, readiness_tick(&self->readiness, now_ms),
 			     self->phase == DAEMON_CLOSING ? self->closing_ms : DAEMON_NEVER };
 
-	if (daemon_wire_is_busy(self))
+	/* While it is held, what waits is not what it waits for. */
+	if (!node_held(&self->node) && daemon_wire_is_busy(self))
 		return 0;
 	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
 		due = others[i] < due ? others[i] : due;
@@ -186,9 +146,11 @@ static int64_t pass(void *context)
 	daemon_wire_poll(self);
 	daemon_wire_drain(self, &budget);
 	now_ms = loop_now_ms();
-	tick(self, now_ms);
+	node_tick(&self->node);
+	if (self->metrics_ms <= now_ms)
+		daemon_report_metrics(self, now_ms);
 	daemon_wire_serve(self, &budget);
-	daemon_finish(self);
+	finish(self);
 	check_ready(self);
 	check_closing(self, now_ms);
 	return next_pass(self, now_ms);
@@ -198,14 +160,11 @@ static int64_t pass(void *context)
 
 static void publish_ops(struct daemon *self, enum stream_event_type type)
 {
-	struct stream_event event = { .type = type,
-				      .source = text_of(self->options.name),
-				      .incarnation = self->options.incarnation,
-				      .sent_ms = daemon_wall_ms() };
+	struct stream_event event = { .type = type };
 
 	if (type == EVENT_ACTOR_STARTED)
 		event.actor_started.version = TEXT(WEIR_VERSION);
-	outbox_ops(&self->outbox, &event);
+	node_publish(&self->node, &event);
 }
 
 void daemon_stopped(struct daemon *self)
@@ -318,22 +277,13 @@ void daemon_close(struct daemon *self)
 	free(self);
 }
 
-static void begin_story(struct daemon *self)
-{
-	const struct snapshot_port *port = &self->options.snapshot;
-	uint64_t upto;
-
-	if (port->begin && port->begin(port->context, &upto))
-		outbox_begin_story(&self->outbox, upto + 1);
-}
-
 int daemon_run(struct daemon *self)
 {
 	int r = daemon_wire_connect(self);
 
 	if (r < 0)
 		return err_pass(r);
-	begin_story(self);
+	node_begin(&self->node);
 	publish_ops(self, EVENT_ACTOR_STARTED);
 	log_info("actor.started", log_u64("incarnation", self->options.incarnation),
 		 log_str("version", WEIR_VERSION), log_str("run", self->options.run_dir));

@@ -55,6 +55,9 @@ int daemon_open(const struct daemon_options *options, const struct actor *actor,
 		struct daemon **out);
 void daemon_close(struct daemon *daemon);
 
+/* daemon_restore() - before daemon_run(): a mark that an earlier life of ours committed. */
+void daemon_restore(struct daemon *daemon, const struct peer_mark *mark);
+
 struct ev_loop *daemon_loop(struct daemon *daemon);
 
 /* daemon_now_ms() - CLOCK_MONOTONIC in ms: the @now_ms of every call into the core. */
@@ -86,12 +89,15 @@ void daemon_count(struct daemon *daemon, const char *name, uint64_t add);
 
 /* daemon_run() - until SIGTERM or SIGINT.
  *
- * Return: 0 after a stop, or -errno.
+ * Return: 0 after a stop, or -errno: of a commit that failed, among others.
  */
 int daemon_run(struct daemon *daemon);
 
 /* daemon_stopped() - the goodbye that actor.stop() began is over. */
 void daemon_stopped(struct daemon *daemon);
+
+/* daemon_exit_code() - of a process whose run ended with @r: 0, -errno or an exit code. */
+int daemon_exit_code(int r);
 
 /* What a daemon's main() is made of. */
 struct daemon_program {

@@ -201,6 +201,13 @@ static uint64_t new_incarnation(void)
 	return value;
 }
 
+int daemon_exit_code(int r)
+{
+	if (r == -EUCLEAN)
+		return DAEMON_EXIT_CONFIG;
+	return r < 0 ? DAEMON_EXIT_FAILED : r;
+}
+
 static int run(const struct daemon_program *program, const struct arguments *arguments,
 	       const struct config *config)
 {
@@ -225,7 +232,7 @@ static int run(const struct daemon_program *program, const struct arguments *arg
 	/* Sockets and locks are for us alone, whatever becomes of the directory's mode. */
 	(void)umask(077);
 	r = program->run(&options);
-	return r < 0 ? DAEMON_EXIT_FAILED : r;
+	return daemon_exit_code(r);
 }
 
 int daemon_main(int argc, char **argv, const struct daemon_program *program)

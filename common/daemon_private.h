@@ -4,15 +4,11 @@
 
 #include "common/daemon.h"
 #include "common/dealer.h"
-#include "common/follower.h"
-#include "common/inbox.h"
 #include "common/loop.h"
 #include "common/metrics.h"
-#include "common/outbox.h"
+#include "common/node.h"
 #include "common/readiness.h"
-#include "common/snapshots.h"
 #include "common/transport.h"
-#include "common/uplink.h"
 
 #define PASS_INPUTS_MAX 64 /* then others have their turn */
 #define PASS_NS_MAX 2000000
@@ -26,22 +22,19 @@ struct budget {
 	int64_t until_ns;
 };
 
-/* A socket that frames come from, and what takes them apart event by event. */
+/* A socket that frames come from. */
 struct source {
 	struct transport_socket *socket;
 	bool routed;
-	struct transport_message message; /* held while it is being walked */
-	bool (*wants)(void *context); /* NULL: always */
-	void (*frame)(void *context, const struct transport_message *message, int64_t now_ms);
-	bool (*step)(void *context, int64_t now_ms);
-	void *context;
+	struct transport_message message; /* held while the node walks it */
+	enum node_wire wire;
 };
 
+/* A connection of ours. */
 struct server {
 	struct daemon *daemon;
 	struct dealer dealer;
-	struct uplink uplink;
-	bool used;
+	enum node_wire wire;
 };
 
 enum daemon_phase {
@@ -58,49 +51,32 @@ struct daemon {
 	struct loop loop;
 	struct readiness readiness;
 	struct metrics metrics;
-	struct effects effects;
+	struct node node;
 
 	struct loop_socket publisher, inbox_socket, snapshot_socket, story_socket;
-	struct outbox outbox;
-	struct inbox inbox, snapshot_inbox;
-	struct snapshots snapshots;
-	struct follower follower;
-	struct dealer snapshot_dealer;
-	struct server servers[ROLE_COUNT];
+	struct server servers[ROLE_COUNT], rows;
 	uint32_t connections;
 
 	struct source sources[SOURCES_MAX];
 	size_t source_count, source_next;
 
 	enum daemon_phase phase;
-	bool hold, was_ready;
-	bool lent; /* the list of effects is with the core */
+	bool hold, was_ready, was_held;
 	int64_t closing_ms, metrics_ms;
 	int failed; /* -errno that ends the run */
 };
 
-/* daemon_wire.c: the pure parts and the sockets */
+/* daemon_wire.c: the node and the sockets */
 int daemon_wire_open(struct daemon *self);
 int daemon_wire_connect(struct daemon *self);
 void daemon_wire_close(struct daemon *self);
 void daemon_wire_poll(struct daemon *self);
 void daemon_wire_drain(struct daemon *self, struct budget *budget);
-void daemon_wire_tick(struct daemon *self, int64_t now_ms);
 void daemon_wire_serve(struct daemon *self, struct budget *budget);
-void daemon_wire_flush(struct daemon *self, int64_t now_ms);
-int64_t daemon_wire_deadline(const struct daemon *self);
 bool daemon_wire_is_busy(struct daemon *self);
-bool daemon_wire_is_settled(const struct daemon *self);
 
 /* daemon.c */
-void daemon_input(struct daemon *self, const struct input *input);
-void daemon_announce(struct daemon *self, const struct input *input);
-void daemon_settle(struct daemon *self);
 void daemon_fail(struct daemon *self, int error);
-
-/* daemon_effects.c: what the core wants done */
-void daemon_carry_out(struct daemon *self);
-void daemon_finish(struct daemon *self);
 
 /* daemon_report.c: metrics */
 void daemon_report_metrics(struct daemon *self, int64_t now_ms);

@@ -6,7 +6,7 @@
 	do { \
 		uint64_t sum_ = 0; \
 		for (size_t i_ = 0; i_ < ROLE_COUNT; i_++) \
-			sum_ += self->servers[i_].uplink.stats.member; \
+			sum_ += self->node.servers[i_].uplink.stats.member; \
 		metrics_set(&self->metrics, name, sum_); \
 	} while (0)
 
@@ -26,10 +26,10 @@ static void collect_uplinks(struct daemon *self)
 
 static void collect_inbox(struct daemon *self)
 {
-	const struct inbox_stats *stats = &self->inbox.stats;
+	const struct inbox_stats *stats = &self->node.inbox.stats;
 	struct metrics *metrics = &self->metrics;
 
-	metrics_set(metrics, "inbox.peers", self->inbox.peers.count);
+	metrics_set(metrics, "inbox.peers", self->node.inbox.peers.count);
 	metrics_set(metrics, "inbox.received", stats->received);
 	metrics_set(metrics, "inbox.duplicates", stats->duplicates);
 	metrics_set(metrics, "inbox.gaps", stats->gaps);
@@ -48,9 +48,9 @@ static void collect_inbox(struct daemon *self)
 
 static void collect_story(struct daemon *self)
 {
-	const struct follower_stats *follower = &self->follower.stats;
-	const struct outbox_stats *outbox = &self->outbox.stats;
-	const struct snapshots_stats *snapshots = &self->snapshots.stats;
+	const struct follower_stats *follower = &self->node.follower.stats;
+	const struct outbox_stats *outbox = &self->node.outbox.stats;
+	const struct snapshots_stats *snapshots = &self->node.snapshots.stats;
 	struct metrics *metrics = &self->metrics;
 
 	metrics_set(metrics, "follower.events", follower->events);
@@ -77,15 +77,12 @@ static void collect_story(struct daemon *self)
 void daemon_report_metrics(struct daemon *self, int64_t now_ms)
 {
 	uint8_t bytes[METRICS_LIST_SIZE];
-	struct stream_event event = { .type = EVENT_ACTOR_METRICS,
-				      .source = text_of(self->options.name),
-				      .incarnation = self->options.incarnation,
-				      .sent_ms = daemon_wall_ms() };
+	struct stream_event event = { .type = EVENT_ACTOR_METRICS };
 
 	self->metrics_ms = now_ms + METRICS_MS;
 	collect_uplinks(self);
 	collect_inbox(self);
 	collect_story(self);
 	event.actor_metrics.counters = metrics_list(&self->metrics, bytes);
-	outbox_ops(&self->outbox, &event);
+	node_publish(&self->node, &event);
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* daemon_wire.c - connects the pure parts (inbox, uplinks, follower, snapshots) to sockets. */
-#include <errno.h>
-
+/* daemon_wire.c - the sockets of a daemon, between libzmq and its node. */
 #include "common/daemon_private.h"
 #include "common/error.h"
 #include "common/log.h"
@@ -10,410 +8,257 @@
 #define ROUTER_SEND_MAX 1000
 #define DISCARD_MAX 64 /* subscriptions read away per pass */
 
-/* ports of the inboxes */
+/* ports of the node: time */
 
-static enum inbox_sent send_on(struct transport_socket *socket, const uint8_t *route,
-			       size_t route_length, const uint8_t *frame, size_t length)
+static int64_t port_now_ms(void *context)
 {
-	int r = transport_send_to(socket, route, route_length, frame, length);
+	(void)context;
+	return loop_now_ms();
+}
+
+static int64_t port_wall_ms(void *context)
+{
+	(void)context;
+	return daemon_wall_ms();
+}
+
+/* ports of the node: frames */
+
+static struct dealer *dealer_of(struct daemon *self, enum node_wire wire)
+{
+	return wire == NODE_ROWS ? &self->rows.dealer : &self->servers[wire - NODE_UPLINK].dealer;
+}
+
+static bool port_send(void *context, enum node_wire wire, const uint8_t *frame, size_t length)
+{
+	return dealer_send(dealer_of(context, wire), frame, length);
+}
+
+static enum inbox_sent port_send_to(void *context, enum node_wire wire, const uint8_t *route,
+				    size_t route_length, const uint8_t *frame, size_t length)
+{
+	struct daemon *self = context;
+	struct loop_socket *router =
+		wire == NODE_INBOX ? &self->inbox_socket : &self->snapshot_socket;
+	int r = transport_send_to(&router->socket, route, route_length, frame, length);
 
 	if (r == TRANSPORT_E_BUSY)
 		return INBOX_BUSY;
 	return r == 0 ? INBOX_SENT : INBOX_GONE;
 }
 
-static enum inbox_sent inbox_port_send(void *context, const uint8_t *route, size_t route_length,
-				       const uint8_t *frame, size_t length)
+static void port_publish(void *context, const uint8_t *frame, size_t length)
 {
 	struct daemon *self = context;
 
-	return send_on(&self->inbox_socket.socket, route, route_length, frame, length);
+	(void)transport_send(&self->publisher.socket, frame, length);
 }
 
-static enum inbox_sent snapshot_port_send(void *context, const uint8_t *route, size_t route_length,
-					  const uint8_t *frame, size_t length)
+/* connections */
+
+static void on_connected(void *context)
+{
+	struct server *server = context;
+
+	node_connected(&server->daemon->node, server->wire);
+}
+
+static void on_disconnected(void *context)
+{
+	struct server *server = context;
+
+	node_disconnected(&server->daemon->node, server->wire);
+}
+
+static int open_dealer(struct daemon *self, struct server *server, enum node_wire wire,
+		       enum role role, const char *suffix)
+{
+	*server = (struct server){ .daemon = self, .wire = wire };
+	return err_pass(dealer_open(
+		&server->dealer,
+		&(struct dealer_options){ .transport = self->transport,
+					  .loop = &self->loop,
+					  .server = words_name(&role_words, role),
+					  .suffix = suffix,
+					  .route = { .role = self->options.role,
+						     .incarnation = self->options.incarnation },
+					  .connections = &self->connections,
+					  .connected = on_connected,
+					  .disconnected = on_disconnected,
+					  .context = server }));
+}
+
+static void port_open(void *context)
+{
+	struct daemon *self = context;
+	int r;
+
+	dealer_close(&self->rows.dealer);
+	r = open_dealer(self, &self->rows, NODE_ROWS, ROLE_REGISTRY, "snapshot");
+	if (r < 0)
+		daemon_fail(self, r);
+}
+
+static void port_close(void *context)
 {
 	struct daemon *self = context;
 
-	return send_on(&self->snapshot_socket.socket, route, route_length, frame, length);
+	dealer_close(&self->rows.dealer);
+}
+
+/* ports of the node: what an operator should know */
+
+static void port_note(void *context, const struct node_note *note)
+{
+	struct daemon *self = context;
+
+	if (note->wire == NODE_INBOX || note->wire == NODE_SNAPSHOTS)
+		log_limited(note->what, log_str("peer", note->name),
+			    log_str("role", words_name(&role_words, note->peer.role)),
+			    log_u64("incarnation", note->peer.incarnation),
+			    log_str("detail", note->detail));
+	else if (note->wire >= NODE_UPLINK)
+		log_limited(note->what,
+			    log_str("server", dealer_of(self, note->wire)->options.server),
+			    log_str("detail", note->detail));
+	else
+		log_limited(note->what, log_str("detail", note->detail));
 }
 
 static void log_peer(const struct input *input)
 {
-	if ((input->type != INPUT_PEER_UP && input->type != INPUT_PEER_DOWN) ||
-	    input->peer.role == ROLE_OPERATOR)
+	if (input->peer.role == ROLE_OPERATOR)
 		return;
 	log_info(input->type == INPUT_PEER_UP ? "peer.up" : "peer.down",
 		 log_str("peer", input->peer_name), log_u64("incarnation", input->peer.incarnation),
 		 log_u64("known", input->known));
 }
 
-static void inbox_port_input(void *context, const struct input *input)
-{
-	log_peer(input);
-	daemon_input(context, input);
-}
-
-static void snapshot_port_input(void *context, const struct input *input)
-{
-	struct daemon *self = context;
-
-	snapshots_input(&self->snapshots, input);
-}
-
-static void inbox_port_note(void *context, const struct inbox_note *note)
+static void port_tells(void *context, const struct input *input)
 {
 	(void)context;
-	log_limited(note->what, log_str("peer", note->name),
-		    log_str("role", words_name(&role_words, note->peer.role)),
-		    log_u64("incarnation", note->peer.incarnation),
-		    log_str("detail", note->detail));
-}
-
-/* ports of the uplinks */
-
-static bool uplink_port_send(void *context, const uint8_t *frame, size_t length)
-{
-	struct server *server = context;
-
-	return dealer_send(&server->dealer, frame, length);
-}
-
-static void uplink_port_settle(void *context)
-{
-	struct server *server = context;
-
-	daemon_settle(server->daemon);
-}
-
-static void uplink_port_input(void *context, const struct input *input)
-{
-	struct server *server = context;
-
-	log_peer(input);
-	if (input->type == INPUT_PEER_UP && !input->known)
-		daemon_announce(server->daemon, input);
-	else
-		daemon_input(server->daemon, input);
-}
-
-static void uplink_port_note(void *context, const char *what, const char *detail)
-{
-	struct server *server = context;
-
-	log_limited(what, log_str("server", server->dealer.options.server),
-		    log_str("detail", detail));
-}
-
-static void uplink_on_connected(void *context)
-{
-	struct server *server = context;
-
-	uplink_connected(&server->uplink, loop_now_ms());
-}
-
-static void uplink_on_disconnected(void *context)
-{
-	struct server *server = context;
-
-	uplink_disconnected(&server->uplink);
-}
-
-/* ports of the follower */
-
-static void follower_port_input(void *context, const struct input *input)
-{
-	if (input->type == INPUT_BLIND)
+	switch (input->type) {
+	case INPUT_PEER_UP:
+	case INPUT_PEER_DOWN:
+		log_peer(input);
+		return;
+	case INPUT_BLIND:
 		log_warn("story.blind", log_i64("after_ms", FOLLOWER_BLIND_MS));
-	else if (input->type == INPUT_SYNCED)
+		return;
+	case INPUT_SYNCED:
 		log_info("story.synced", log_u64("incarnation", input->peer.incarnation));
-	daemon_input(context, input);
-}
-
-static void follower_port_note(void *context, const char *what, const char *detail)
-{
-	(void)context;
-	log_limited(what, log_str("detail", detail));
-}
-
-static bool follower_port_send(void *context, const uint8_t *frame, size_t length)
-{
-	struct daemon *self = context;
-
-	return dealer_send(&self->snapshot_dealer, frame, length);
-}
-
-static void follower_port_close(void *context)
-{
-	struct daemon *self = context;
-
-	dealer_close(&self->snapshot_dealer);
-}
-
-static void follower_on_connected(void *context)
-{
-	struct daemon *self = context;
-
-	follower_connected(&self->follower, loop_now_ms());
-}
-
-static void follower_on_disconnected(void *context)
-{
-	struct daemon *self = context;
-
-	follower_disconnected(&self->follower, loop_now_ms());
-}
-
-static struct dealer_options dealer_options(struct daemon *self, enum role role, const char *suffix)
-{
-	return (struct dealer_options){ .transport = self->transport,
-					.loop = &self->loop,
-					.server = words_name(&role_words, role),
-					.suffix = suffix,
-					.route = { .role = self->options.role,
-						   .incarnation = self->options.incarnation },
-					.connections = &self->connections };
-}
-
-static void follower_port_open(void *context)
-{
-	struct daemon *self = context;
-	struct dealer_options options = dealer_options(self, ROLE_REGISTRY, "snapshot");
-	int r;
-
-	options.connected = follower_on_connected;
-	options.disconnected = follower_on_disconnected;
-	options.context = self;
-	dealer_close(&self->snapshot_dealer);
-	r = dealer_open(&self->snapshot_dealer, &options);
-	if (r < 0)
-		daemon_fail(self, r);
-}
-
-/* sources */
-
-static void inbox_on_frame(void *context, const struct transport_message *message, int64_t now_ms)
-{
-	inbox_frame(context, message->route, message->route_length, message->bytes, message->length,
-		    now_ms);
-}
-
-static bool inbox_on_step(void *context, int64_t now_ms)
-{
-	return inbox_step(context, now_ms);
-}
-
-static void uplink_on_frame(void *context, const struct transport_message *message, int64_t now_ms)
-{
-	(void)now_ms;
-	uplink_frame(context, message->bytes, message->length);
-}
-
-static bool uplink_on_step(void *context, int64_t now_ms)
-{
-	return uplink_step(context, now_ms);
-}
-
-static void story_on_frame(void *context, const struct transport_message *message, int64_t now_ms)
-{
-	follower_story(context, message->bytes, message->length, now_ms);
-}
-
-static bool story_on_step(void *context, int64_t now_ms)
-{
-	return follower_step(context, now_ms);
-}
-
-static bool story_wants(void *context)
-{
-	return follower_wants_story(context);
-}
-
-static void answer_on_frame(void *context, const struct transport_message *message, int64_t now_ms)
-{
-	(void)now_ms;
-	follower_answer(context, message->bytes, message->length);
-}
-
-static bool answer_on_step(void *context, int64_t now_ms)
-{
-	return follower_answer_step(context, now_ms);
-}
-
-static struct source *add_source(struct daemon *self, struct loop_socket *socket, void *context)
-{
-	struct source *source = &self->sources[self->source_count++];
-
-	*source = (struct source){ .socket = &socket->socket, .context = context };
-	return source;
-}
-
-static void add_inbox_source(struct daemon *self, struct loop_socket *socket, struct inbox *inbox)
-{
-	struct source *source = add_source(self, socket, inbox);
-
-	source->routed = true;
-	source->frame = inbox_on_frame;
-	source->step = inbox_on_step;
+		return;
+	case INPUT_TICK:
+	case INPUT_MESSAGE:
+	case INPUT_STORY:
+	case INPUT_RESYNC:
+		return;
+	}
 }
 
 /* opening */
 
-static void publish(void *context, const uint8_t *frame, size_t length)
+static int open_node(struct daemon *self)
 {
-	struct daemon *self = context;
+	const struct daemon_options *options = &self->options;
+	int r = node_init(&self->node, &(struct node_options){
+					       .role = options->role,
+					       .name = options->name,
+					       .incarnation = options->incarnation,
+					       .servers = options->servers,
+					       .follows = options->follows,
+					       .requests_max = options->requests_max,
+					       .request_bytes_max = options->request_bytes_max,
+					       .store = options->store,
+					       .snapshot = options->snapshot,
+					       .core = { .core = self->actor.core,
+							 .handle = self->actor.handle,
+							 .deadline = self->actor.deadline,
+							 .after = self->actor.after,
+							 .context = self->actor.context },
+					       .port = { .context = self,
+							 .now_ms = port_now_ms,
+							 .wall_ms = port_wall_ms,
+							 .send = port_send,
+							 .send_to = port_send_to,
+							 .publish = port_publish,
+							 .open = port_open,
+							 .close = port_close,
+							 .note = port_note,
+							 .tells = port_tells },
+				       });
 
-	/* A slow subscriber loses it, which the numbers show. */
-	(void)transport_send(&self->publisher.socket, frame, length);
+	return r < 0 ? err_raise(r) : 0;
 }
 
-static int open_outbox(struct daemon *self)
+static struct source *add_source(struct daemon *self, struct loop_socket *socket,
+				 enum node_wire wire)
 {
-	const bool tells = self->options.role == ROLE_REGISTRY;
-	const struct outbox_options options = {
-		.name = self->options.name,
-		.incarnation = self->options.incarnation,
-		.store = self->options.store.commit ? &self->options.store : NULL,
-		.beacons = tells,
-		.publish = publish,
-		.context = self,
-	};
-	int r = outbox_init(&self->outbox, &options);
+	struct source *source = &self->sources[self->source_count++];
 
-	if (r < 0)
-		return err_raise(r);
-	r = transport_bind_publisher(self->transport, (const uint8_t *)TOPIC_WELCOME,
-				     FRAME_TOPIC_SIZE, &self->publisher.socket);
+	*source = (struct source){ .socket = &socket->socket, .wire = wire };
+	return source;
+}
+
+static int open_publisher(struct daemon *self)
+{
+	int r = transport_bind_publisher(self->transport, (const uint8_t *)TOPIC_WELCOME,
+					 FRAME_TOPIC_SIZE, &self->publisher.socket);
+
 	if (r < 0)
 		return err_pass(r);
 	loop_watch(&self->loop, &self->publisher);
 	return 0;
 }
 
-static int open_inbox(struct daemon *self)
+static int open_router(struct daemon *self, struct loop_socket *socket, enum node_wire wire,
+		       const char *suffix, int send_max)
 {
-	const struct inbox_options options = { .role = self->options.role,
-					       .name = self->options.name,
-					       .incarnation = self->options.incarnation,
-					       .port = { .context = self,
-							 .send = inbox_port_send,
-							 .input = inbox_port_input,
-							 .note = inbox_port_note } };
-	int r = inbox_init(&self->inbox, &options);
+	int r = transport_bind_router(self->transport, suffix, send_max, &socket->socket);
 
-	if (r < 0)
-		return err_raise(r);
-	r = transport_bind_router(self->transport, "inbox", ROUTER_SEND_MAX,
-				  &self->inbox_socket.socket);
 	if (r < 0)
 		return err_pass(r);
-	loop_watch(&self->loop, &self->inbox_socket);
-	add_inbox_source(self, &self->inbox_socket, &self->inbox);
-	return 0;
-}
-
-static int open_snapshots(struct daemon *self)
-{
-	const struct inbox_options options = { .role = self->options.role,
-					       .name = self->options.name,
-					       .incarnation = self->options.incarnation,
-					       .transient = true,
-					       .port = { .context = self,
-							 .send = snapshot_port_send,
-							 .input = snapshot_port_input,
-							 .note = inbox_port_note } };
-	int r = inbox_init(&self->snapshot_inbox, &options);
-
-	if (r < 0)
-		return err_raise(r);
-	snapshots_init(&self->snapshots, &self->snapshot_inbox, &self->options.snapshot);
-	r = transport_bind_router(self->transport, "snapshot", SNAPSHOT_SEND_MAX,
-				  &self->snapshot_socket.socket);
-	if (r < 0)
-		return err_pass(r);
-	loop_watch(&self->loop, &self->snapshot_socket);
-	add_inbox_source(self, &self->snapshot_socket, &self->snapshot_inbox);
+	loop_watch(&self->loop, socket);
+	add_source(self, socket, wire)->routed = true;
 	return 0;
 }
 
 int daemon_wire_open(struct daemon *self)
 {
-	int r = open_outbox(self);
+	int r = open_node(self);
 
 	if (r == 0)
-		r = open_inbox(self);
-	if (r == 0 && self->options.snapshot.row)
-		r = open_snapshots(self);
+		r = open_publisher(self);
+	if (r == 0)
+		r = open_router(self, &self->inbox_socket, NODE_INBOX, "inbox", ROUTER_SEND_MAX);
+	if (r == 0 && node_has(&self->node, NODE_SNAPSHOTS))
+		r = open_router(self, &self->snapshot_socket, NODE_SNAPSHOTS, "snapshot",
+				SNAPSHOT_SEND_MAX);
 	return r;
 }
-
-/* connecting */
 
 static int connect_server(struct daemon *self, enum role role)
 {
 	struct server *server = &self->servers[role];
-	const struct uplink_options options = {
-		.role = self->options.role,
-		.name = self->options.name,
-		.incarnation = self->options.incarnation,
-		.server = role,
-		.entries_max = self->options.requests_max,
-		.bytes_max = self->options.request_bytes_max,
-		.port = { .context = server,
-			  .send = uplink_port_send,
-			  .settle = uplink_port_settle,
-			  .input = uplink_port_input,
-			  .note = uplink_port_note },
-	};
-	struct dealer_options dealer = dealer_options(self, role, "inbox");
-	struct source *source;
-	int r;
+	int r = open_dealer(self, server, NODE_UPLINK + role, role, "inbox");
 
-	server->daemon = self;
-	server->used = true;
-	r = uplink_init(&server->uplink, &options);
-	if (r < 0)
-		return err_raise(r);
-	dealer.connected = uplink_on_connected;
-	dealer.disconnected = uplink_on_disconnected;
-	dealer.context = server;
-	r = dealer_open(&server->dealer, &dealer);
-	if (r < 0)
-		return err_pass(r);
-	source = add_source(self, &server->dealer.socket, &server->uplink);
-	source->frame = uplink_on_frame;
-	source->step = uplink_on_step;
-	return 0;
+	if (r == 0)
+		add_source(self, &server->dealer.socket, server->wire);
+	return r;
 }
 
 static int connect_story(struct daemon *self)
 {
 	static const char *const topics[] = { TOPIC_WELCOME, TOPIC_STORY, NULL };
-	const struct follower_options options = { .role = self->options.role,
-						  .name = self->options.name,
-						  .incarnation = self->options.incarnation,
-						  .port = { .context = self,
-							    .input = follower_port_input,
-							    .open = follower_port_open,
-							    .close = follower_port_close,
-							    .send = follower_port_send,
-							    .note = follower_port_note } };
-	struct source *source;
-	int r;
+	int r = transport_connect_subscriber(self->transport,
+					     words_name(&role_words, ROLE_REGISTRY), topics,
+					     &self->story_socket.socket);
 
-	follower_init(&self->follower, &options);
-	r = transport_connect_subscriber(self->transport, words_name(&role_words, ROLE_REGISTRY),
-					 topics, &self->story_socket.socket);
 	if (r < 0)
 		return err_pass(r);
 	loop_watch(&self->loop, &self->story_socket);
-	source = add_source(self, &self->story_socket, &self->follower);
-	source->wants = story_wants;
-	source->frame = story_on_frame;
-	source->step = story_on_step;
-	source = add_source(self, &self->snapshot_dealer.socket, &self->follower);
-	source->frame = answer_on_frame;
-	source->step = answer_on_step;
+	add_source(self, &self->story_socket, NODE_STORY);
+	add_source(self, &self->rows.dealer.socket, NODE_ROWS);
 	return 0;
 }
 
@@ -433,17 +278,11 @@ void daemon_wire_close(struct daemon *self)
 {
 	for (size_t i = 0; i < self->source_count; i++)
 		transport_release(&self->sources[i].message);
-	for (size_t i = 0; i < ROLE_COUNT; i++) {
-		if (!self->servers[i].used)
-			continue;
+	for (size_t i = 0; i < ROLE_COUNT; i++)
 		dealer_close(&self->servers[i].dealer);
-		uplink_fini(&self->servers[i].uplink);
-	}
-	dealer_close(&self->snapshot_dealer);
-	follower_fini(&self->follower);
-	inbox_fini(&self->inbox);
-	inbox_fini(&self->snapshot_inbox);
-	outbox_fini(&self->outbox);
+	dealer_close(&self->rows.dealer);
+	node_fini(&self->node);
+
 	struct loop_socket *sockets[] = { &self->publisher, &self->inbox_socket,
 					  &self->snapshot_socket, &self->story_socket };
 
@@ -460,13 +299,23 @@ void daemon_wire_poll(struct daemon *self)
 	int r = 0;
 
 	for (size_t i = 0; i < ROLE_COUNT && r == 0; i++)
-		if (self->servers[i].used)
-			r = dealer_poll(&self->servers[i].dealer);
+		r = dealer_poll(&self->servers[i].dealer);
 	if (r == 0)
-		r = dealer_poll(&self->snapshot_dealer);
+		r = dealer_poll(&self->rows.dealer);
 	if (r < 0)
 		daemon_fail(self, r);
 	transport_discard(&self->publisher.socket, DISCARD_MAX);
+}
+
+static void take(struct daemon *self, struct source *source)
+{
+	const struct transport_message *message = &source->message;
+
+	node_take(&self->node, source->wire,
+		  &(struct node_frame){ .route = message->route,
+					.route_length = message->route_length,
+					.bytes = message->bytes,
+					.length = message->length });
 }
 
 static void drain(struct daemon *self, struct source *source, struct budget *budget)
@@ -474,13 +323,14 @@ static void drain(struct daemon *self, struct source *source, struct budget *bud
 	while (budget_left(budget)) {
 		int r;
 
-		if (source->step(source->context, loop_now_ms())) {
+		if (node_step(&self->node, source->wire)) {
 			budget->inputs--;
 			continue;
 		}
+		if (node_held(&self->node))
+			return;
 		transport_release(&source->message);
-		if ((source->wants && !source->wants(source->context)) ||
-		    !transport_readable(source->socket))
+		if (!node_wants(&self->node, source->wire) || !transport_readable(source->socket))
 			return;
 		r = source->routed ? transport_receive_routed(source->socket, &source->message)
 				   : transport_receive(source->socket, &source->message);
@@ -488,7 +338,7 @@ static void drain(struct daemon *self, struct source *source, struct budget *bud
 			return;
 		budget->inputs--;
 		if (r == 0)
-			source->frame(source->context, &source->message, loop_now_ms());
+			take(self, source);
 		else if (r == TRANSPORT_E_DROPPED)
 			daemon_count(self, "transport.dropped", 1);
 		else
@@ -504,55 +354,11 @@ void daemon_wire_drain(struct daemon *self, struct budget *budget)
 	self->source_next = (self->source_next + 1) % self->source_count;
 }
 
-void daemon_wire_tick(struct daemon *self, int64_t now_ms)
-{
-	inbox_tick(&self->inbox, now_ms);
-	if (self->options.snapshot.row)
-		inbox_tick(&self->snapshot_inbox, now_ms);
-	for (size_t i = 0; i < ROLE_COUNT; i++)
-		if (self->servers[i].used)
-			uplink_tick(&self->servers[i].uplink, now_ms);
-	if (self->options.follows)
-		follower_tick(&self->follower, now_ms);
-}
-
 void daemon_wire_serve(struct daemon *self, struct budget *budget)
 {
-	if (!self->options.snapshot.row)
-		return;
 	/* One step at least: requests without end must not starve those who wait for rows. */
-	while (snapshots_step(&self->snapshots) && loop_now_ns() < budget->until_ns)
+	while (node_serve(&self->node) && loop_now_ns() < budget->until_ns)
 		;
-}
-
-void daemon_wire_flush(struct daemon *self, int64_t now_ms)
-{
-	outbox_flush(&self->outbox, now_ms);
-	inbox_flush(&self->inbox, now_ms);
-	if (self->options.snapshot.row)
-		inbox_flush(&self->snapshot_inbox, now_ms);
-	for (size_t i = 0; i < ROLE_COUNT; i++)
-		if (self->servers[i].used)
-			uplink_flush(&self->servers[i].uplink, now_ms);
-}
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-int64_t daemon_wire_deadline(const struct daemon *self)
-{
-	int64_t due = earlier(inbox_deadline(&self->inbox), outbox_deadline(&self->outbox));
-
-	if (self->options.snapshot.row)
-		due = earlier(due, inbox_deadline(&self->snapshot_inbox));
-	for (size_t i = 0; i < ROLE_COUNT; i++)
-		if (self->servers[i].used)
-			due = earlier(due, uplink_deadline(&self->servers[i].uplink));
-	if (self->options.follows)
-		due = earlier(due, follower_deadline(&self->follower));
-	return due;
 }
 
 /* Ask every socket that was used since it last said that nothing waits: see loop.h. */
@@ -564,18 +370,7 @@ bool daemon_wire_is_busy(struct daemon *self)
 		busy = busy || self->sources[i].message.held ||
 		       transport_readable(self->sources[i].socket);
 	for (size_t i = 0; i < ROLE_COUNT; i++)
-		busy = busy || (self->servers[i].used &&
-				transport_readable(&self->servers[i].dealer.monitor.socket));
-	busy = busy || transport_readable(&self->snapshot_dealer.monitor.socket);
-	if (self->options.follows && self->follower.state == FOLLOWER_CATCHING_UP)
-		busy = true;
-	return busy || (self->options.snapshot.row && snapshots_is_busy(&self->snapshots));
-}
-
-bool daemon_wire_is_settled(const struct daemon *self)
-{
-	for (size_t i = 0; i < ROLE_COUNT; i++)
-		if (self->servers[i].used && !uplink_is_settled(&self->servers[i].uplink))
-			return false;
-	return true;
+		busy = busy || transport_readable(&self->servers[i].dealer.monitor.socket);
+	return busy || transport_readable(&self->rows.dealer.monitor.socket) ||
+	       node_is_busy(&self->node);
 }

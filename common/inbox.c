@@ -193,7 +193,8 @@ static void welcome(struct inbox *self, struct inbox_peer *peer, bool known)
 				      .peer_welcome = { .role = self->options.role,
 							.name = text_of(self->options.name),
 							.known = known,
-							.next_request = peer->next } };
+							.next_request = peer->next,
+							.counted = peer->restored } };
 
 	stamp(self, &event);
 	enqueue(self, peer, &event, STREAM_EVENT_ADDRESSED);
@@ -231,6 +232,9 @@ static void on_hello(struct inbox *self, const struct stream_event *event, int64
 	bool again = peer->state == INBOX_PEER_UP && peer->connection == self->from.connection;
 
 	peer->heard_ms = now_ms;
+	/* An earlier life may have acknowledged more than it had a reason to keep. */
+	if (peer->restored && event->peer_hello.first_request > peer->next)
+		peer->next = event->peer_hello.first_request;
 	if (is_transient(self, peer) && self->forget_ms == NEVER)
 		self->forget_ms = now_ms + FORGET_SCAN_MS;
 	if (!again)
@@ -470,6 +474,37 @@ void inbox_flush(struct inbox *self, int64_t now_ms)
 		peer->retry_ms = 0;
 		inbox_peers_unlist(&self->peers, i);
 	}
+}
+
+/* what outlives us */
+
+size_t inbox_marks(const struct inbox *self, struct peer_mark *out, size_t max)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < self->peers.listed_count && count < max; i++) {
+		const struct inbox_peer *peer = &self->peers.items[self->peers.listed[i]];
+
+		if (!peer->ack_due || is_transient(self, peer))
+			continue;
+		out[count++] = (struct peer_mark){ .role = peer->peer.role,
+						   .incarnation = peer->peer.incarnation,
+						   .name = text_of(peer->name),
+						   .next = peer->next };
+	}
+	return count;
+}
+
+void inbox_restore(struct inbox *self, const struct peer_mark *mark)
+{
+	const struct peer who = { mark->role, mark->incarnation };
+	struct inbox_peer *peer = inbox_peers_add(&self->peers, who, INBOX_QUEUE_MAX);
+
+	if (!peer)
+		return; /* it is counted anew: what it repeats is handled again */
+	peer->next = mark->next;
+	peer->restored = true;
+	text_put(mark->name, peer->name, sizeof peer->name);
 }
 
 static void forget_silent(struct inbox *self, int64_t now_ms)

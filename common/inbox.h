@@ -12,6 +12,7 @@
 #include "common/actor.h"
 #include "common/inbox_peers.h"
 #include "common/intake.h"
+#include "common/ports.h"
 #include "common/route.h"
 
 #define INBOX_QUEUE_MAX (1024 * 1024) /* bytes that wait for one peer; more: it is down */
@@ -90,6 +91,18 @@ void inbox_send(struct inbox *self, const struct peer *peer, const struct stream
 
 /* inbox_flush() - at the end of a pass: acknowledge, and send what waits. */
 void inbox_flush(struct inbox *self, int64_t now_ms);
+
+/* inbox_marks() - the peers that have had requests taken since the last flush, each with the number
+ * expected next.  Operators leave no marks.
+ *
+ * Return: how many; at most @max.
+ */
+size_t inbox_marks(const struct inbox *self, struct peer_mark *out, size_t max);
+
+/* inbox_restore() - before the first frame: what a mark of an earlier life of ours says.  That peer
+ * goes on counting where it was, if it is still the same start of it.
+ */
+void inbox_restore(struct inbox *self, const struct peer_mark *mark);
 
 /* inbox_tick() - tell the core who is gone; done outside inbox_flush(), so that what the core
  * says to it is stored before it is spoken.

@@ -30,6 +30,7 @@ struct inbox_peer {
 	int64_t retry_ms; /* busy until */
 	bool has_spoken; /* it has said more than hello, so it has read our welcome */
 	bool ack_due, listed, gone;
+	bool restored; /* an earlier life of ours has counted its requests */
 	struct frame_queue queue;
 };
 

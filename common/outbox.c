@@ -115,14 +115,19 @@ void outbox_ops(struct outbox *self, struct stream_event *event)
 		self->stats.ops_dropped++;
 }
 
-int outbox_commit(struct outbox *self)
+bool outbox_is_stored(const struct outbox *self)
+{
+	return self->kept_count == 0;
+}
+
+int outbox_commit(struct outbox *self, const struct peer_mark *marks, size_t mark_count)
 {
 	int r;
 
-	if (self->kept_count == 0)
+	if (outbox_is_stored(self))
 		return 0;
 	r = self->options.store->commit(self->options.store->context, self->kept_list,
-					self->kept_count);
+					self->kept_count, marks, mark_count);
 	if (r < 0)
 		return r;
 	self->kept_count = 0;
@@ -146,7 +151,7 @@ static void publish(struct outbox *self, struct frame_queue *queue)
 
 void outbox_flush(struct outbox *self, int64_t now_ms)
 {
-	assert(self->kept_count == 0);
+	assert(outbox_is_stored(self));
 	if (self->beacon_ms <= now_ms) {
 		const struct frame_address address = { .topic = TOPIC_STORY,
 						       .incarnation = self->options.incarnation,

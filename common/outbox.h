@@ -61,8 +61,14 @@ void outbox_story(struct outbox *self, const struct stream_event *event);
 /* outbox_ops() - give @event the next operational seq and publish it; dropped without room. */
 void outbox_ops(struct outbox *self, struct stream_event *event);
 
-/* outbox_commit() - make the story of this pass durable.  Return: 0 or -errno. */
-int outbox_commit(struct outbox *self);
+/* outbox_is_stored() - every story event is durable: outbox_commit() has nothing to do. */
+bool outbox_is_stored(const struct outbox *self);
+
+/* outbox_commit() - make the story of this pass durable, with @marks.
+ *
+ * Return: 0; what the store said: -EAGAIN with everything kept for the next call, or -errno.
+ */
+int outbox_commit(struct outbox *self, const struct peer_mark *marks, size_t mark_count);
 
 /* outbox_flush() - publish what has been committed, and a beacon when it is time. */
 void outbox_flush(struct outbox *self, int64_t now_ms);

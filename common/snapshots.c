@@ -178,7 +178,7 @@ static bool next_row(struct snapshots *self, struct snapshot_session *session,
 		end_history(self, session, 0);
 		return false;
 	}
-	if (wanted != 0 && session->rows == wanted) {
+	if (wanted != 0 && session->rows == wanted && out->type != EVENT_NONE) {
 		end_history(self, session, out->seq);
 		return false;
 	}
@@ -192,6 +192,8 @@ static void serve(struct snapshots *self, struct snapshot_session *session)
 	for (int i = 0; i < SNAPSHOTS_STEP_ROWS; i++) {
 		if (!next_row(self, session, &row))
 			return;
+		if (row.type == EVENT_NONE)
+			return; /* a long way between two that are wanted: others have their turn */
 		session->rows++;
 		self->stats.rows++;
 		send(self, &session->peer, &row);

@@ -47,6 +47,7 @@ struct state_user {
 	uint32_t active; /* the one live stream, or STATE_NONE */
 	uint32_t liabilities; /* closed streams that still owe something, through .next */
 	uint32_t older, newer; /* dormant users; .older links free slots too */
+	uint32_t streams; /* records that are its own, in whichever list or in none */
 	uint8_t session, link_state, wifi; /* enum session_state, link_state, wifi */
 	bool used, connected, dormant;
 };
@@ -95,6 +96,9 @@ struct state {
 	uint32_t dormant_oldest, dormant_newest;
 	struct table user_index, stream_index;
 	struct pool pool;
+	/* May be set: a user who was remembered is about to be forgotten, for want of room. */
+	void (*forgets)(void *context, struct text user_id);
+	void *forgets_context;
 };
 
 /* state_bytes() - memory that state_init() needs for @options; zeroed by the caller. */
@@ -152,6 +156,25 @@ uint8_t state_wants_of(struct text types);
  * Return: false when there are no more.
  */
 bool state_row(const struct state *self, uint64_t *cursor, struct stream_event *out);
+
+/* What a store keeps of one user: rows that rebuild it in an empty state, secrets and remembered
+ * apps included.  Texts are borrowed until the next state_apply().
+ */
+struct state_record {
+	const struct state_user *user;
+	unsigned user_step, app_step;
+	uint32_t app, stream; /* that come next */
+	bool active_done;
+};
+
+void state_record_begin(const struct state *self, const struct state_user *user,
+			struct state_record *record);
+/* state_record_next() - false when there are no more rows. */
+bool state_record_next(const struct state *self, struct state_record *record,
+		       struct stream_event *out);
+
+/* state_gateway_row() - the row that rebuilds @gateway. */
+void state_gateway_row(const struct state_gateway *gateway, struct stream_event *out);
 
 /* state_hash() - of everything a replay must rebuild; for tests. */
 uint64_t state_hash(const struct state *self);

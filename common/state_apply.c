@@ -82,8 +82,7 @@ static void user_release(struct state *self, uint32_t slot)
 {
 	struct state_user *user = &self->users[slot];
 
-	if (user->session != SESSION_NONE || user->active != STATE_NONE ||
-	    user->liabilities != STATE_NONE)
+	if (user->session != SESSION_NONE || user->streams > 0)
 		return;
 	if (user->apps == STATE_NONE)
 		user_free(self, slot);
@@ -100,7 +99,11 @@ static int leave(struct state *self, const struct state_user *user, int outcome)
 
 void state_forget_oldest(struct state *self)
 {
-	user_free(self, self->dormant_oldest);
+	uint32_t slot = self->dormant_oldest;
+
+	if (self->forgets)
+		self->forgets(self->forgets_context, state_text(self, self->users[slot].id));
+	user_free(self, slot);
 }
 
 static uint32_t take_slot(uint32_t *free_head, uint32_t next_free, uint32_t *fresh, uint32_t max)
@@ -135,7 +138,7 @@ static struct state_user *user_need(struct state *self, struct text id)
 		return NULL;
 	slot = user_take(self);
 	if (slot == STATE_NONE && self->dormant_oldest != STATE_NONE) {
-		user_free(self, self->dormant_oldest);
+		state_forget_oldest(self);
 		slot = user_take(self);
 	}
 	if (slot == STATE_NONE)
@@ -286,10 +289,9 @@ static uint32_t app_take(struct state *self)
 	return take_slot(&self->apps_free, next, &self->apps_fresh, self->options.apps_max);
 }
 
-static struct state_app *app_need(struct state *self, struct state_user *user,
-				  const struct stream_event *event)
+static struct state_app *app_need(struct state *self, struct state_user *user, struct text package)
 {
-	struct state_app *app = state_app_find(self, user, event->app_changed.package);
+	struct state_app *app = state_app_find(self, user, package);
 	uint32_t slot;
 
 	if (app)
@@ -301,7 +303,7 @@ static struct state_app *app_need(struct state *self, struct state_user *user,
 		return NULL;
 	app = &self->apps[slot];
 	*app = (struct state_app){ .next = self->apps_free };
-	if (!pool_keep(&self->pool, event->app_changed.package, &app->package)) {
+	if (!pool_keep(&self->pool, package, &app->package)) {
 		self->apps_free = slot;
 		return NULL;
 	}
@@ -335,7 +337,7 @@ static int on_app_changed(struct state *self, const struct stream_event *event)
 
 	if (!user)
 		return STATE_E_FULL;
-	struct state_app *app = app_need(self, user, event);
+	struct state_app *app = app_need(self, user, event->app_changed.package);
 
 	if (!app || event->seq <= app->seq)
 		return leave(self, user, app ? STATE_E_OLD : STATE_E_FULL);
@@ -350,6 +352,27 @@ static int on_app_changed(struct state *self, const struct stream_event *event)
 	app->link = event->app_changed.link;
 	app->gateway = event->app_changed.gateway;
 	return 0;
+}
+
+/* Only in records: nothing else brings back an app that does not run. */
+static int on_remembered(struct state *self, const struct stream_event *event)
+{
+	if (event->snapshot_remembered.package.length == 0 || !self->options.remember_apps)
+		return STATE_E_OLD;
+	struct state_user *user = user_need(self, event->user_id);
+
+	if (!user)
+		return STATE_E_FULL;
+	bool known = state_app_find(self, user, event->snapshot_remembered.package);
+	struct state_app *app =
+		known ? NULL : app_need(self, user, event->snapshot_remembered.package);
+
+	if (!app)
+		return leave(self, user, known ? STATE_E_OLD : STATE_E_FULL);
+	app->seq = app->subscribed_seq = event->seq;
+	app->state = APP_STOPPED;
+	app->type = (uint8_t)event->snapshot_remembered.app_type;
+	return leave(self, user, 0);
 }
 
 static int on_app_subscribed(struct state *self, const struct stream_event *event)
@@ -389,6 +412,8 @@ int state_apply(struct state *self, const struct stream_event *event)
 		return on_app_changed(self, event);
 	case EVENT_APP_SUBSCRIBED:
 		return on_app_subscribed(self, event);
+	case EVENT_SNAPSHOT_REMEMBERED:
+		return on_remembered(self, event);
 	default:
 		return state_apply_stream(self, event);
 	}

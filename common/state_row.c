@@ -18,7 +18,7 @@ static uint64_t cursor_of(unsigned part, uint32_t slot, unsigned step)
 	return (uint64_t)part << 48 | (uint64_t)slot << 8 | step;
 }
 
-static void gateway_row(const struct state_gateway *gateway, struct stream_event *out)
+void state_gateway_row(const struct state_gateway *gateway, struct stream_event *out)
 {
 	*out = (struct stream_event){ .type = EVENT_GATEWAY_CHANGED, .seq = gateway->seq };
 	out->gateway_changed.gateway = gateway->incarnation;
@@ -43,7 +43,8 @@ static void app_row(const struct state *self, const struct state_app *app, unsig
 	out->app_subscribed.types = state_text(self, app->types);
 }
 
-static void stream_row(const struct state *self, const struct state_stream *stream,
+/* @url: also when nobody has to be told of it any more. */
+static void stream_row(const struct state *self, const struct state_stream *stream, bool url,
 		       struct stream_event *out)
 {
 	*out = (struct stream_event){ .type = EVENT_SNAPSHOT_STREAM,
@@ -53,8 +54,9 @@ static void stream_row(const struct state *self, const struct state_stream *stre
 				      .stream_seq = stream->stream_seq };
 	out->snapshot_stream.kind = stream->kind;
 	out->snapshot_stream.package = state_text(self, stream->package);
-	if (!stream->start_delivered) {
+	if (url || !stream->start_delivered)
 		out->snapshot_stream.rtmp_url = state_text(self, stream->rtmp_url);
+	if (!stream->start_delivered) {
 		out->snapshot_stream.video = state_text(self, stream->video);
 		out->snapshot_stream.audio = state_text(self, stream->audio);
 		out->snapshot_stream.options = state_text(self, stream->options);
@@ -75,6 +77,13 @@ static void stream_row(const struct state *self, const struct state_stream *stre
 	out->snapshot_stream.told_owed = stream->told_owed;
 	out->snapshot_stream.end_cause = stream->end_cause;
 	out->snapshot_stream.hop = stream->hop;
+	out->snapshot_stream.closed_ms = stream->closed_ms;
+	out->snapshot_stream.by = state_text(self, stream->by);
+	out->snapshot_stream.status = stream->status;
+	out->snapshot_stream.detail = state_text(self, stream->detail);
+	out->snapshot_stream.link_state = stream->link_state;
+	out->snapshot_stream.last_ack_age_ms = stream->last_ack_age_ms;
+	out->user_id = state_text(self, self->users[stream->user].id);
 }
 
 static bool session_row(const struct state_user *user, unsigned step, struct stream_event *out)
@@ -123,17 +132,13 @@ static bool part_gateways(const struct state *self, uint32_t slot, unsigned *ste
 {
 	if (self->gateways[slot].incarnation == 0 || *step > 0)
 		return false;
-	gateway_row(&self->gateways[slot], out);
+	state_gateway_row(&self->gateways[slot], out);
 	return true;
 }
 
-static bool part_users(const struct state *self, uint32_t slot, unsigned *step,
-		       struct stream_event *out)
+static bool user_row(const struct state *self, const struct state_user *user, unsigned *step,
+		     struct stream_event *out)
 {
-	const struct state_user *user = &self->users[slot];
-
-	if (!user->used || user->dormant)
-		return false;
 	for (; *step < STEP_USER_DONE; (*step)++) {
 		bool there = *step <= STEP_ENDING ? session_row(user, *step, out)
 						  : link_row(self, user, *step, out);
@@ -143,6 +148,14 @@ static bool part_users(const struct state *self, uint32_t slot, unsigned *step,
 		return true;
 	}
 	return false;
+}
+
+static bool part_users(const struct state *self, uint32_t slot, unsigned *step,
+		       struct stream_event *out)
+{
+	const struct state_user *user = &self->users[slot];
+
+	return user->used && !user->dormant && user_row(self, user, step, out);
 }
 
 /* Apps that do not run are remembered here and nowhere else. */
@@ -166,8 +179,7 @@ static bool part_streams(const struct state *self, uint32_t slot, unsigned *step
 
 	if (stream->phase == PHASE_NONE || *step > 0)
 		return false;
-	stream_row(self, stream, out);
-	out->user_id = state_text(self, self->users[stream->user].id);
+	stream_row(self, stream, false, out);
 	return true;
 }
 
@@ -198,6 +210,74 @@ bool state_row(const struct state *self, uint64_t *cursor, struct stream_event *
 			}
 	*cursor = cursor_of(PART_DONE, 0, 0);
 	return false;
+}
+
+void state_record_begin(const struct state *self, const struct state_user *user,
+			struct state_record *record)
+{
+	(void)self;
+	*record = (struct state_record){ .user = user,
+					 .app = user->apps,
+					 .stream = user->liabilities };
+}
+
+static void remembered_row(const struct state *self, const struct state_app *app,
+			   struct stream_event *out)
+{
+	*out = (struct stream_event){ .type = EVENT_SNAPSHOT_REMEMBERED, .seq = app->seq };
+	out->user_id = state_text(self, self->users[app->user].id);
+	out->snapshot_remembered.package = state_text(self, app->package);
+	out->snapshot_remembered.app_type = app->type;
+}
+
+static bool record_stream(const struct state *self, struct state_record *record,
+			  struct stream_event *out)
+{
+	uint32_t slot = record->stream;
+
+	if (!record->active_done) {
+		record->active_done = true;
+		if (record->user->active != STATE_NONE) {
+			stream_row(self, &self->streams[record->user->active], true, out);
+			return true;
+		}
+	}
+	if (slot == STATE_NONE)
+		return false;
+	record->stream = self->streams[slot].next;
+	stream_row(self, &self->streams[slot], true, out);
+	return true;
+}
+
+static bool record_app(const struct state *self, struct state_record *record,
+		       struct stream_event *out)
+{
+	for (; record->app != STATE_NONE; record->app_step = 0) {
+		const struct state_app *app = &self->apps[record->app];
+		bool runs = app->state != APP_STOPPED;
+
+		if (runs && part_apps(self, record->app, &record->app_step, out)) {
+			record->app_step++;
+			return true;
+		}
+		record->app = app->next;
+		if (!runs) {
+			remembered_row(self, app, out);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Streams before apps: a user of whom only apps are remembered is put away at once. */
+bool state_record_next(const struct state *self, struct state_record *record,
+		       struct stream_event *out)
+{
+	if (user_row(self, record->user, &record->user_step, out)) {
+		record->user_step++;
+		return true;
+	}
+	return record_stream(self, record, out) || record_app(self, record, out);
 }
 
 static uint64_t hash_text(const struct state *self, struct pooled kept)

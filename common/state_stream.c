@@ -29,6 +29,7 @@ static void stream_free(struct state *self, struct state_stream *stream)
 	texts_of(stream, texts);
 	for (unsigned i = 0; i < 10; i++)
 		pool_drop(&self->pool, texts[i]);
+	self->users[stream->user].streams--;
 	*stream = (struct state_stream){ .next = self->streams_free };
 	self->streams_free = slot;
 	self->streams_count--;
@@ -82,6 +83,7 @@ static struct state_stream *stream_take(struct state *self, struct state_user *u
 		(struct state_stream){ .user = (uint32_t)(user - self->users), .next = STATE_NONE };
 	if (pool_keep(&self->pool, id, &stream->id) &&
 	    table_insert(&self->stream_index, id, slot)) {
+		user->streams++;
 		self->streams_count++;
 		return stream;
 	}
@@ -270,6 +272,10 @@ static void read_row(struct state_stream *stream, const struct stream_event *eve
 	stream->told_owed = event->snapshot_stream.told_owed;
 	stream->end_cause = (uint8_t)event->snapshot_stream.end_cause;
 	stream->hop = (uint8_t)event->snapshot_stream.hop;
+	stream->closed_ms = event->snapshot_stream.closed_ms;
+	stream->status = (uint8_t)event->snapshot_stream.status;
+	stream->link_state = (uint8_t)event->snapshot_stream.link_state;
+	stream->last_ack_age_ms = event->snapshot_stream.last_ack_age_ms;
 }
 
 static bool is_record(const struct stream_event *row)
@@ -299,6 +305,9 @@ static int on_row(struct state *self, const struct stream_event *event)
 	if (event->epoch > user->last_epoch)
 		user->last_epoch = event->epoch;
 	bool kept = keep_row_texts(self, stream, event);
+
+	keep_or_drop(self, event->snapshot_stream.by, &stream->by);
+	keep_or_drop(self, event->snapshot_stream.detail, &stream->detail);
 
 	if (phase_active(stream->phase)) {
 		occupy(self, user, stream);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The store of tests and of systems that may forget: a ring of rows, oldest dropped first. */
-#include <assert.h>
+/* The store of tests and of systems that may forget: a tree of records, and a ring of rows, oldest
+ * dropped first.
+ */
 #include <errno.h>
-#include <stdbool.h>
+#include <search.h>
 #include <stdlib.h>
 
 #include "common/error.h"
-#include "common/store.h"
+#include "common/store_engine.h"
 
 #define BYTES_PER_ROW 512 /* on average; longer rows shorten the history, nothing else */
+#define BYTES_MIN (STORE_ROW_MAX + 1)
 
 struct row {
 	int64_t at_ms;
@@ -17,8 +19,15 @@ struct row {
 	uint16_t user_length, stream_length;
 };
 
-struct store {
-	struct store_limits limits;
+struct record {
+	struct text key; /* its bytes, and those of data, follow the struct */
+	struct text data;
+	char bytes[];
+};
+
+struct memory {
+	struct store base;
+	void *records; /* of struct record, by key: see tsearch(3) */
 	struct row *rows;
 	char *bytes;
 	char *scratch; /* one row, joined where the ring wraps */
@@ -26,142 +35,246 @@ struct store {
 	uint64_t first_seq; /* of the oldest row kept; next_seq: none */
 	uint64_t next_seq;
 	uint64_t head; /* byte position behind the newest row */
-	uint64_t next_epoch;
-	bool committed;
 };
 
-static struct row *row_of(struct store *store, uint64_t seq)
+static struct memory *memory_of(struct store *store)
 {
-	return &store->rows[seq % store->limits.history_rows_max];
+	return (struct memory *)store;
 }
 
-int store_open(struct store **out, const char *uri, const struct store_limits *limits)
+static struct row *row_of(struct memory *self, uint64_t seq)
 {
-	if (strcmp(uri, "memory") != 0)
-		return err_raise(-EINVAL);
-	struct store *store = calloc(1, sizeof *store);
+	return &self->rows[seq % self->base.limits.history_rows_max];
+}
 
-	if (!store)
-		return err_raise(-ENOMEM);
-	store->limits = *limits;
-	store->byte_size = limits->history_rows_max * BYTES_PER_ROW;
-	if (store->byte_size < 65536)
-		store->byte_size = 65536;
-	store->rows = calloc(limits->history_rows_max, sizeof *store->rows);
-	store->bytes = malloc(store->byte_size);
-	store->scratch = malloc(65536);
-	store->first_seq = store->next_seq = 1;
-	if (!store->rows || !store->bytes || !store->scratch) {
-		store_close(store);
-		return err_raise(-ENOMEM);
+static void memory_close(struct store *store)
+{
+	struct memory *self = memory_of(store);
+
+	tdestroy(self->records, free);
+	free(self->rows);
+	free(self->bytes);
+	free(self->scratch);
+	free(self);
+}
+
+static int memory_open(struct store **out, const char *path, const struct store_limits *limits,
+		       struct store_fault *fault)
+{
+	struct memory *self = calloc(1, sizeof *self);
+
+	(void)path;
+	if (!self)
+		return store_refuse(fault, -ENOMEM, "no memory for a store");
+	self->base =
+		(struct store){ .engine = &store_memory_engine, .limits = *limits, .room = true };
+	self->byte_size = limits->history_rows_max * BYTES_PER_ROW;
+	if (self->byte_size < BYTES_MIN)
+		self->byte_size = BYTES_MIN;
+	self->rows = calloc(limits->history_rows_max, sizeof *self->rows);
+	self->bytes = malloc(self->byte_size);
+	self->scratch = malloc(STORE_ROW_MAX);
+	self->first_seq = self->next_seq = 1;
+	if (!self->rows || !self->bytes || !self->scratch) {
+		memory_close(&self->base);
+		return store_refuse(fault, -ENOMEM, "no memory for a history of %llu rows",
+				    (unsigned long long)limits->history_rows_max);
 	}
-	*out = store;
+	*out = &self->base;
 	return 0;
 }
 
-void store_close(struct store *store)
+/* Records --------------------------------------------------------------------------------- */
+
+static int record_compare(const void *a, const void *b)
 {
-	if (!store)
+	const struct text *left = a, *right = b; /* a record begins with its key */
+	uint32_t shorter = left->length < right->length ? left->length : right->length;
+	int order = memcmp(left->bytes, right->bytes, shorter);
+
+	if (order != 0)
+		return order;
+	return (left->length > right->length) - (left->length < right->length);
+}
+
+static void record_delete(struct memory *self, struct text key)
+{
+	struct record **slot = tfind(&key, &self->records, record_compare);
+	struct record *old = slot ? *slot : NULL;
+
+	if (!old)
 		return;
-	free(store->rows);
-	free(store->bytes);
-	free(store->scratch);
-	free(store);
+	tdelete(&key, &self->records, record_compare);
+	free(old);
 }
 
-struct store_head store_head(const struct store *store)
+static int record_put(struct memory *self, const struct store_put *put)
 {
-	return (struct store_head){ .seq = store->next_seq - 1, .next_epoch = store->next_epoch };
+	struct record *record = malloc(sizeof *record + put->key.length + put->data.length);
+
+	if (!record)
+		return err_raise(-ENOMEM);
+	memcpy(record->bytes, put->key.bytes, put->key.length);
+	memcpy(record->bytes + put->key.length, put->data.bytes, put->data.length);
+	record->key = (struct text){ record->bytes, put->key.length };
+	record->data = (struct text){ record->bytes + put->key.length, put->data.length };
+
+	struct record **slot = tsearch(record, &self->records, record_compare);
+
+	if (!slot) {
+		free(record);
+		return err_raise(-ENOMEM);
+	}
+	if (*slot != record) {
+		free(*slot);
+		*slot = record;
+	}
+	return 0;
 }
 
-static void ring_put(struct store *store, struct text text)
+struct walk {
+	store_record_fn *each;
+	void *context;
+	int r;
+};
+
+static void record_visit(const void *node, VISIT visit, void *context)
 {
-	uint64_t at = store->head % store->byte_size;
-	uint64_t left = store->byte_size - at;
+	const struct record *record = *(struct record *const *)node;
+	struct walk *walk = context;
+
+	if ((visit == postorder || visit == leaf) && walk->r == 0)
+		walk->r = walk->each(walk->context, record->key, record->data);
+}
+
+static int memory_load(struct store *store, store_record_fn *each, void *context)
+{
+	struct walk walk = { each, context, 0 };
+
+	twalk_r(memory_of(store)->records, record_visit, &walk);
+	return walk.r;
+}
+
+/* Rows ------------------------------------------------------------------------------------ */
+
+static void ring_put(struct memory *self, struct text text)
+{
+	uint64_t at = self->head % self->byte_size;
+	uint64_t left = self->byte_size - at;
 	uint64_t first = text.length < left ? text.length : left;
 
 	if (text.length == 0)
 		return; /* its bytes may be NULL */
-	memcpy(store->bytes + at, text.bytes, first);
-	memcpy(store->bytes, text.bytes + first, text.length - first);
-	store->head += text.length;
+	memcpy(self->bytes + at, text.bytes, first);
+	memcpy(self->bytes, text.bytes + first, text.length - first);
+	self->head += text.length;
 }
 
-static void drop_oldest(struct store *store, int64_t before_ms, uint64_t byte_floor)
+static void drop_oldest(struct memory *self)
 {
-	while (store->first_seq < store->next_seq) {
-		const struct row *oldest = row_of(store, store->first_seq);
-
-		if (store->next_seq - store->first_seq < store->limits.history_rows_max &&
-		    oldest->at >= byte_floor && oldest->at_ms >= before_ms)
-			return;
-		store->first_seq++;
-	}
+	self->first_seq++;
+	self->base.oldest = self->first_seq < self->next_seq ? self->first_seq : 0;
 }
 
-static void row_put(struct store *store, const struct store_row *row)
+/* Row slot and bytes for one more row. */
+static void make_room(struct memory *self, uint32_t length)
+{
+	while (self->first_seq < self->next_seq &&
+	       (self->next_seq - self->first_seq >= self->base.limits.history_rows_max ||
+		row_of(self, self->first_seq)->at + self->byte_size < self->head + length))
+		drop_oldest(self);
+}
+
+static void row_put(struct memory *self, const struct store_row *row)
 {
 	uint32_t length = row->user_id.length + row->stream_id.length + row->event.length;
 
-	assert(row->seq == store->next_seq && length < 65536);
-	uint64_t end = store->head + length;
-
-	drop_oldest(store, row->at_ms - store->limits.history_age_ms,
-		    end > store->byte_size ? end - store->byte_size : 0);
-	*row_of(store, row->seq) = (struct row){ .at_ms = row->at_ms,
-						 .at = store->head,
-						 .length = length,
-						 .user_length = (uint16_t)row->user_id.length,
-						 .stream_length = (uint16_t)row->stream_id.length };
-	ring_put(store, row->user_id);
-	ring_put(store, row->stream_id);
-	ring_put(store, row->event);
-	store->next_seq++;
+	make_room(self, length);
+	*row_of(self, row->seq) = (struct row){ .at_ms = row->at_ms,
+						.at = self->head,
+						.length = length,
+						.user_length = (uint16_t)row->user_id.length,
+						.stream_length = (uint16_t)row->stream_id.length };
+	ring_put(self, row->user_id);
+	ring_put(self, row->stream_id);
+	ring_put(self, row->event);
+	self->next_seq++;
+	self->base.oldest = self->first_seq;
 }
 
-int store_commit(struct store *store, const struct store_batch *batch)
+static void row_get(struct memory *self, uint64_t seq, struct store_row *out)
 {
-	for (size_t i = 0; i < batch->row_count; i++)
-		row_put(store, &batch->rows[i]);
-	store->next_epoch = batch->next_epoch;
-	store->committed = true;
-	return 0;
-}
-
-int store_drive(struct store *store, int64_t now_ms, struct store_event *event)
-{
-	(void)now_ms;
-	*event = (struct store_event){ .type = store->committed ? STORE_COMMITTED : STORE_IDLE,
-				       .seq = store->next_seq - 1 };
-	store->committed = false;
-	return 0;
-}
-
-int store_history(struct store *store, uint64_t from, struct store_row *out)
-{
-	uint64_t seq = from > store->first_seq ? from : store->first_seq;
-
-	if (seq >= store->next_seq)
-		return STORE_E_END;
-	const struct row *row = row_of(store, seq);
-	uint64_t at = row->at % store->byte_size;
-	uint64_t left = store->byte_size - at;
+	const struct row *row = row_of(self, seq);
+	uint64_t at = row->at % self->byte_size;
+	uint64_t left = self->byte_size - at;
 	uint32_t first = row->length < left ? row->length : (uint32_t)left;
 
-	memcpy(store->scratch, store->bytes + at, first);
-	memcpy(store->scratch + first, store->bytes, row->length - first);
+	memcpy(self->scratch, self->bytes + at, first);
+	memcpy(self->scratch + first, self->bytes, row->length - first);
 	*out = (struct store_row){
 		.seq = seq,
 		.at_ms = row->at_ms,
-		.user_id = { store->scratch, row->user_length },
-		.stream_id = { store->scratch + row->user_length, row->stream_length },
-		.event = { store->scratch + row->user_length + row->stream_length,
+		.user_id = { self->scratch, row->user_length },
+		.stream_id = { self->scratch + row->user_length, row->stream_length },
+		.event = { self->scratch + row->user_length + row->stream_length,
 			   row->length - row->user_length - row->stream_length },
 	};
-	return 0;
 }
 
-uint64_t store_oldest(const struct store *store)
+static int memory_history(struct store *store, const struct store_query *query,
+			  struct store_row *out)
 {
-	return store->first_seq < store->next_seq ? store->first_seq : 0;
+	struct memory *self = memory_of(store);
+	uint64_t seq = query->from > self->first_seq ? query->from : self->first_seq;
+	struct store_row row;
+
+	for (uint64_t left = STORE_SCAN_MAX; seq < self->next_seq; seq++, left--) {
+		if (left == 0) {
+			out->seq = seq;
+			return STORE_E_MORE;
+		}
+		row_get(self, seq, &row);
+		if (store_row_matches(query, &row)) {
+			*out = row;
+			return 0;
+		}
+	}
+	return STORE_E_END;
 }
+
+static bool memory_tend(struct store *store, int64_t wall_ms)
+{
+	struct memory *self = memory_of(store);
+
+	while (self->first_seq < self->next_seq &&
+	       store_too_old(store, row_of(self, self->first_seq)->at_ms, wall_ms))
+		drop_oldest(self);
+	return false;
+}
+
+static enum store_event_type memory_commit(struct store *store, const struct store_batch *batch)
+{
+	struct memory *self = memory_of(store);
+
+	for (size_t i = 0; i < batch->put_count; i++) {
+		const struct store_put *put = &batch->puts[i];
+
+		if (put->data.length == 0)
+			record_delete(self, put->key);
+		else if (record_put(self, put) < 0)
+			return store_break(store, "no memory for one more record");
+	}
+	for (size_t i = 0; i < batch->row_count; i++)
+		row_put(self, &batch->rows[i]);
+	return STORE_COMMITTED;
+}
+
+const struct store_engine store_memory_engine = {
+	.scheme = "memory",
+	.open = memory_open,
+	.close = memory_close,
+	.load = memory_load,
+	.commit = memory_commit,
+	.tend = memory_tend,
+	.history = memory_history,
+};

@@ -180,7 +180,11 @@ static void on_welcome(struct uplink *self, const struct stream_event *event, in
 	self->hello_ms = NEVER;
 	self->server_incarnation = self->intake.head.incarnation;
 	text_put(event->peer_welcome.name, self->server_name, sizeof self->server_name);
-	if (!known && next > 0)
+	/* A server that was started anew may still know how far its earlier life had come. */
+	bool counted = event->peer_welcome.counted && next >= self->first_number &&
+		       next <= self->first_number + self->ring.count;
+
+	if (!known && !counted && next > 0)
 		renumber(self, next);
 	resume(self, next, now_ms);
 	if (known)

@@ -81,7 +81,8 @@
 	F(S, ENUM, role, role, 0, 1, "what the answering process is") \
 	F(S, STR, name, NAME_MAX_BYTES, 0, 1, "its name") \
 	F(S, BOOL, known, 0, 0, 1, "it still knows this incarnation of the caller") \
-	F(S, U64, next_request, 0, 0, 1, "the request it expects next, if known")
+	F(S, U64, next_request, 0, 0, 1, "the request it expects next, if known or counted") \
+	F(S, BOOL, counted, 0, 0, 1, "an earlier life of it handled what is before next_request")
 #define PEER_ACK_FIELDS(F, S) \
 	F(S, U64, upto, 0, 0, 1, "every request up to this one has been handled")
 #define PEER_REFUSED_FIELDS(F, S) \
@@ -103,7 +104,8 @@
 	F(S, STR, model, MODEL_MAX, 0, 1, "empty if not connected") \
 	F(S, BOOL, has_state, 0, 0, 1, "connected and model are given") \
 	F(S, BOOL, connected, 0, 0, 1, "glasses are connected to the phone") \
-	F(S, ENUM, wifi, wifi, 0, 1, "unknown: not said")
+	F(S, ENUM, wifi, wifi, 0, 1, "unknown: not said") \
+	F(S, BOOL, resumed, 0, 0, 1, "told again, not a new message")
 #define EDGE_STATUS_FIELDS(F, S) \
 	F(S, U64, link, 0, 0, 1, "the glasses socket") \
 	F(S, ENUM, status, device_status, 0, 1, "what the device said; none: no word given") \
@@ -360,7 +362,16 @@
 	F(S, BOOL, told_owed, 0, 0, 1, "the owner must still be told of the end") \
 	F(S, ENUM, end_cause, end_cause, 0, 1, "closed: why") \
 	F(S, ENUM, hop, hop, 0, 1, "closed: where") \
-	F(S, BOOL, was_live, 0, 0, 1, "the device has reported it streaming")
+	F(S, BOOL, was_live, 0, 0, 1, "the device has reported it streaming") \
+	F(S, I64, closed_ms, 0, 0, 1, "closed: Unix time, ms") \
+	F(S, STR, by, PACKAGE_MAX, 0, 1, "closed: the app or operator that asked, if any") \
+	F(S, ENUM, status, device_status, 0, 1, "what the device said last") \
+	F(S, STR, detail, DETAIL_MAX, 0, 1, "what the device said beside it") \
+	F(S, ENUM, link_state, link, 0, 1, "closed: glasses link at that moment") \
+	F(S, I64, last_ack_age_ms, 0, 0, 1, "closed: since the last ack or activity; -1: not known")
+#define SNAPSHOT_REMEMBERED_FIELDS(F, S) \
+	F(S, STR, package, PACKAGE_MAX, 0, 1, "an app that ran when the session ended") \
+	F(S, ENUM, app_type, app_type, 0, 1, "from the app directory")
 #define SNAPSHOT_END_FIELDS(F, S) \
 	F(S, U64, upto, 0, 0, 1, "story seq that the rows stand for") \
 	F(S, U64, rows, 0, 0, 1, "rows sent since snapshot.begin")
@@ -459,6 +470,7 @@
 	E(141, SNAPSHOT_BEGIN, snapshot_begin, "snapshot.begin", FROM_REGISTRY, FOLLOWERS) \
 	E(142, SNAPSHOT_STREAM, snapshot_stream, "snapshot.stream", FROM_REGISTRY, FOLLOWERS) \
 	E(143, SNAPSHOT_END, snapshot_end, "snapshot.end", FROM_REGISTRY, FOLLOWERS) \
+	E(144, SNAPSHOT_REMEMBERED, snapshot_remembered, "snapshot.remembered", FROM_REGISTRY, TO_REGISTRY) \
 	E(150, OPERATOR_STOP, operator_stop, "operator.stop", R(OPERATOR) | R(CONSOLE), TO_REGISTRY) \
 	E(151, OPERATOR_RESULT, operator_result, "operator.result", FROM_REGISTRY, R(OPERATOR) | R(CONSOLE)) \
 	E(152, HISTORY_GET, history_get, "history.get", R(OPERATOR) | R(CONSOLE), TO_REGISTRY) \

@@ -137,7 +137,8 @@
 	W(TIMER_APP_CONNECT, 3, "app_connect") \
 	W(TIMER_START_DEADLINE, 4, "start_deadline") \
 	W(TIMER_STOP_DEADLINE, 5, "stop_deadline") \
-	W(TIMER_GATEWAY_LEASE, 6, "gateway_lease")
+	W(TIMER_GATEWAY_LEASE, 6, "gateway_lease") \
+	W(TIMER_DURATION, 7, "duration")
 
 /* Answers to requests.  RESULT_OK is 1: a result that was never set is no success. */
 #define RESULT_WORDS(W) \
@@ -154,7 +155,8 @@
 	W(RESULT_FULL, 10, "full") \
 	W(RESULT_EXPIRED, 11, "expired") \
 	W(RESULT_REFUSED, 12, "refused") \
-	W(RESULT_FAILED, 13, "failed")
+	W(RESULT_FAILED, 13, "failed") \
+	W(RESULT_NO_STORAGE, 14, "no_storage")
 /* clang-format on */
 
 #define WORD_ENUM(NAME, number, word) NAME = number,

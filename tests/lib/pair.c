@@ -126,11 +126,19 @@ static int64_t teller_deadline(const void *core)
 	return atomic_load(&shared->chatter) ? teller.due_ms : teller.due_ms + 20;
 }
 
-static int teller_commit(void *context, const struct stream_event *const *events, size_t count)
+static int teller_commit(void *context, const struct stream_event *const *events, size_t count,
+			 const struct peer_mark *marks, size_t mark_count)
 {
 	(void)context;
-	if (atomic_load(&shared->fail_commits))
-		return -EIO;
+	(void)marks;
+	(void)mark_count;
+	int fail = (int)atomic_load(&shared->fail_commits);
+
+	if (fail != 0) {
+		atomic_fetch_add(&shared->failed_commits, 1);
+		wake_test(NULL);
+		return -fail;
+	}
 	for (size_t i = 0; i < count; i++) {
 		shared->values[events[i]->link_changed.link] =
 			(uint32_t)events[i]->link_changed.gateway;
@@ -261,7 +269,7 @@ static void asker_handle(void *core, const struct input *input, int64_t now_ms, 
 	}
 	atomic_store(&shared->asker_ready, daemon_is_ready(asker.daemon));
 	atomic_store(&shared->unacked,
-		     asker.daemon->servers[ROLE_REGISTRY].uplink.ring.count + fx->count);
+		     asker.daemon->node.servers[ROLE_REGISTRY].uplink.ring.count + fx->count);
 }
 
 static int64_t asker_deadline(const void *core)
@@ -390,7 +398,7 @@ static int run(struct pair *self, enum pair_actor which, int notify_fd)
 	asker.daemon = daemon;
 	r = daemon_run(daemon);
 	daemon_close(daemon);
-	return r < 0 ? 1 : 0;
+	return daemon_exit_code(r);
 }
 
 pid_t pair_start(struct pair *self, enum pair_actor actor, int notify_fd)

@@ -230,9 +230,10 @@ ParameterizedTestParameters(config, set_is_refused)
 		{ "unmanaged.missed_max=0x3", "--set unmanaged.missed_max=0x3: must be a whole "
 					      "number without a unit, 1 to 100" },
 		{ "registry.shards=2", "--set registry.shards=2: must be 1" },
-		{ "registry.store=sqlite:/x",
-		  "--set registry.store=sqlite:/x: must be memory; stores that outlive a restart "
-		  "come with a later release" },
+		{ "registry.store=etcd:x",
+		  "--set registry.store=etcd:x: must be sqlite:PATH or memory" },
+		{ "registry.store=sqlite:",
+		  "--set registry.store=sqlite:: must be sqlite:PATH or memory" },
 		{ "managed.provider=local",
 		  "--set managed.provider=local: must be none; providers of managed streams come "
 		  "with a later release" },

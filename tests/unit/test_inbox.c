@@ -565,3 +565,35 @@ Test(inbox, places_are_limited_and_those_not_there_make_room)
 	for (uint64_t i = 11; i <= PEERS_MAX; i++)
 		cr_assert(inbox_peers_find(&inbox.peers, ROLE_GATEWAY, i));
 }
+
+/* What was committed with a mark is not handled again by our next life. */
+Test(inbox, a_marked_peer_goes_on_counting)
+{
+	const struct peer_mark mark = { ROLE_GATEWAY, GATEWAY, TEXT("gateway-1"), 5 };
+	struct peer_mark marks[2];
+
+	inbox_restore(&inbox, &mark);
+	hello(gateway(GATEWAY, 1), 3, 0);
+	inbox_flush(&inbox, 0);
+	expect_one(EVENT_PEER_WELCOME);
+	cr_assert_not(left.events[0].peer_welcome.known);
+	cr_assert(left.events[0].peer_welcome.counted);
+	cr_assert_eq(left.events[0].peer_welcome.next_request, 5);
+	cr_assert_eq(inbox_marks(&inbox, marks, 2), 0);
+	requests(gateway(GATEWAY, 1), 4, 2, 0); /* one of them is handled */
+	cr_assert_eq(inbox_marks(&inbox, marks, 2), 1);
+	cr_assert_eq(marks[0].next, 6);
+	inbox_flush(&inbox, 0);
+	cr_assert_eq(inbox_marks(&inbox, marks, 2), 0);
+}
+
+Test(inbox, a_mark_may_be_older_than_what_was_acknowledged)
+{
+	const struct peer_mark mark = { ROLE_GATEWAY, GATEWAY, TEXT("gateway-1"), 5 };
+
+	inbox_restore(&inbox, &mark);
+	hello(gateway(GATEWAY, 1), 9, 0);
+	inbox_flush(&inbox, 0);
+	expect_one(EVENT_PEER_WELCOME);
+	cr_assert_eq(left.events[0].peer_welcome.next_request, 9);
+}

@@ -24,9 +24,12 @@ static struct {
 	char url[64];
 } stored;
 
-static int port_commit(void *context, const struct stream_event *const *events, size_t count)
+static int port_commit(void *context, const struct stream_event *const *events, size_t count,
+		       const struct peer_mark *marks, size_t mark_count)
 {
 	(void)context;
+	(void)marks;
+	(void)mark_count;
 	stored.calls++;
 	if (stored.result < 0)
 		return stored.result;
@@ -105,7 +108,7 @@ Test(outbox, a_pass_is_stored_at_once_and_then_told_without_secrets)
 	tell(2);
 	tell(3);
 	cr_assert_eq(stored.calls, 0);
-	cr_assert_eq(outbox_commit(&outbox), 0);
+	cr_assert_eq(outbox_commit(&outbox, NULL, 0), 0);
 	cr_assert_eq(stored.calls, 1);
 	cr_assert_eq(stored.events, 3);
 	cr_assert_str_eq(stored.url, "rtmp://host/app/key", "the store gets secrets, as they were");
@@ -117,7 +120,7 @@ Test(outbox, a_pass_is_stored_at_once_and_then_told_without_secrets)
 		cr_assert_eq(event.seq, seq);
 		cr_assert_eq(event.stream_opened.rtmp_url.length, 0);
 	}
-	cr_assert_eq(outbox_commit(&outbox), 0);
+	cr_assert_eq(outbox_commit(&outbox, NULL, 0), 0);
 	cr_assert_eq(stored.calls, 1, "nothing new: no call");
 }
 
@@ -126,7 +129,7 @@ Test(outbox, a_failed_commit_is_reported_and_tells_nothing)
 	open_outbox(&store, false);
 	stored.result = -EIO;
 	tell(1);
-	cr_assert_eq(outbox_commit(&outbox), -EIO);
+	cr_assert_eq(outbox_commit(&outbox, NULL, 0), -EIO);
 	cr_assert_eq(bus_count(&published), 0);
 }
 
@@ -134,7 +137,7 @@ Test(outbox, without_a_store_the_story_is_just_told)
 {
 	open_outbox(NULL, false);
 	tell(5);
-	cr_assert_eq(outbox_commit(&outbox), 0);
+	cr_assert_eq(outbox_commit(&outbox, NULL, 0), 0);
 	outbox_flush(&outbox, 0);
 	next_published(TOPIC_STORY, 5, 1);
 }
@@ -150,7 +153,7 @@ Test(outbox, beacons_say_what_comes_next)
 	next_published(TOPIC_STORY, 42, 0);
 	cr_assert_eq(outbox_deadline(&outbox), 1000 + OUTBOX_BEACON_MS);
 	tell(42);
-	cr_assert_eq(outbox_commit(&outbox), 0);
+	cr_assert_eq(outbox_commit(&outbox, NULL, 0), 0);
 	outbox_flush(&outbox, 1000 + OUTBOX_BEACON_MS);
 	next_published(TOPIC_STORY, 42, 1);
 	next_published(TOPIC_STORY, 43, 0);
@@ -168,7 +171,7 @@ Test(outbox, room_ends_in_time)
 	cr_assert_leq(seq, OUTBOX_KEPT_MAX - EFFECTS_MAX + 1);
 	for (int i = 0; i < EFFECTS_MAX - 1; i++)
 		tell(++seq);
-	cr_assert_eq(outbox_commit(&outbox), 0);
+	cr_assert_eq(outbox_commit(&outbox, NULL, 0), 0);
 	cr_assert_eq(stored.events, seq);
 	outbox_flush(&outbox, 0);
 	cr_assert(outbox_has_room(&outbox));

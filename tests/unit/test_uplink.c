@@ -270,3 +270,28 @@ Test(uplink, a_refusal_leads_to_another_hello)
 	uplink_flush(&uplink, 5);
 	EXPECT(1, 1);
 }
+
+/* The next life has the marks of the one before: what that one handled is not asked for again. */
+Test(uplink, a_new_life_that_goes_on_counting)
+{
+	connect_and_welcome(false, 1, 0);
+	for (uint64_t id = 1; id <= 4; id++)
+		request(id);
+	uplink_flush(&uplink, 0);
+	EXPECT(1, 1, 2, 3, 4);
+	uplink_disconnected(&uplink);
+	announcements = 1;
+	uplink_connected(&uplink, 10);
+	(void)next_left();
+	say_from(THEM + 1, "registry",
+		 (struct stream_event){ .type = EVENT_PEER_WELCOME,
+					.peer_welcome = { .role = ROLE_REGISTRY,
+							  .name = TEXT("registry"),
+							  .next_request = 3,
+							  .counted = true } },
+		 10);
+	cr_assert_not(inputs[input_count - 1].known);
+	uplink_flush(&uplink, 10);
+	EXPECT(3, 9000, 3, 4);
+	cr_assert_eq(uplink.stats.requests_acked, 2);
+}

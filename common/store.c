@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* The store's front: which engine, which batches are right, what is said when. */
+#include "common/store.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "common/error.h"
+#include "common/store_engine.h"
+
+static const struct store_engine *const engines[] = {
+	&store_memory_engine,
+	&store_sqlite_engine,
+};
+
+/* What stays wrong until somebody changes the file, the configuration or the program. */
+static bool is_permanent(int r)
+{
+	switch (-r) {
+	case EINVAL:
+	case EPROTO:
+	case EUCLEAN:
+	case EROFS:
+	case EACCES:
+	case EPERM:
+	case EISDIR:
+	case ENOTDIR:
+	case ENAMETOOLONG:
+		return true;
+	}
+	return false;
+}
+
+int store_refuse(struct store_fault *fault, int r, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(fault->reason, sizeof fault->reason, format, arguments);
+	va_end(arguments);
+	fault->permanent = is_permanent(r);
+	return r;
+}
+
+enum store_event_type store_break(struct store *store, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(store->trouble, sizeof store->trouble, format, arguments);
+	va_end(arguments);
+	store->broken = true;
+	return STORE_BROKEN;
+}
+
+bool store_row_matches(const struct store_query *query, const struct store_row *row)
+{
+	return (query->user_id.length == 0 || text_equal(query->user_id, row->user_id)) &&
+	       (query->stream_id.length == 0 || text_equal(query->stream_id, row->stream_id));
+}
+
+bool store_too_old(const struct store *store, int64_t at_ms, int64_t now_ms)
+{
+	return at_ms < now_ms - store->limits.history_age_ms;
+}
+
+int store_open(struct store **out, const char *uri, const struct store_limits *limits,
+	       struct store_fault *fault)
+{
+	struct store_limits filled = *limits;
+
+	if (limits->history_rows_max < 1 || limits->history_age_ms < 1)
+		return store_refuse(fault, -EINVAL,
+				    "a store must keep at least one row for one millisecond");
+	if (filled.reserve_bytes == 0)
+		filled.reserve_bytes = STORE_RESERVE_BYTES;
+	for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++) {
+		const char *scheme = engines[i]->scheme;
+		size_t length = strlen(scheme);
+
+		if (strncmp(uri, scheme, length) == 0 &&
+		    (uri[length] == '\0' || scheme[length - 1] == ':'))
+			return engines[i]->open(out, uri + length, &filled, fault);
+	}
+	/* What was asked for stays out of the text: other kinds of stores have passwords in it. */
+	return store_refuse(fault, -EINVAL, "no such kind of store: write memory or sqlite:PATH");
+}
+
+void store_close(struct store *store)
+{
+	if (store)
+		store->engine->close(store);
+}
+
+struct store_head store_head(const struct store *store)
+{
+	return store->head;
+}
+
+int store_load(struct store *store, store_record_fn *each, void *context)
+{
+	return store->engine->load(store, each, context);
+}
+
+static bool rows_ok(const struct store *store, const struct store_batch *batch)
+{
+	for (size_t i = 0; i < batch->row_count; i++) {
+		const struct store_row *row = &batch->rows[i];
+		uint64_t length =
+			(uint64_t)row->user_id.length + row->stream_id.length + row->event.length;
+
+		if (row->seq != store->head.seq + 1 + i || length > STORE_ROW_MAX)
+			return false;
+	}
+	return true;
+}
+
+static bool puts_ok(const struct store_batch *batch)
+{
+	for (size_t i = 0; i < batch->put_count; i++) {
+		const struct store_put *put = &batch->puts[i];
+
+		if (put->key.length < 1 || put->key.length > STORE_KEY_MAX ||
+		    put->data.length > STORE_VALUE_MAX)
+			return false;
+	}
+	return true;
+}
+
+int store_commit(struct store *store, const struct store_batch *batch)
+{
+	if (store->open || batch->next_epoch < store->head.next_epoch ||
+	    batch->next_epoch > INT64_MAX || !rows_ok(store, batch) || !puts_ok(batch))
+		return err_raise(-EINVAL);
+	store->open = true;
+	store->done.type = store->broken ? STORE_BROKEN : store->engine->commit(store, batch);
+	if (store->done.type == STORE_COMMITTED) {
+		store->head.seq += batch->row_count;
+		store->head.next_epoch = batch->next_epoch;
+	}
+	return 0;
+}
+
+int store_drive(struct store *store, int64_t now_ms, struct store_event *event)
+{
+	(void)now_ms; /* no engine yet has times of its own */
+	*event = (struct store_event){ .type = store->broken ? STORE_BROKEN : store->done.type,
+				       .seq = store->head.seq };
+	store->done.type = STORE_IDLE;
+	store->open = false;
+	return 0;
+}
+
+bool store_has_room(const struct store *store)
+{
+	return store->room;
+}
+
+bool store_tend(struct store *store, int64_t wall_ms)
+{
+	return !store->broken && store->engine->tend(store, wall_ms);
+}
+
+int store_history(struct store *store, const struct store_query *query, struct store_row *out)
+{
+	return store->engine->history(store, query, out);
+}
+
+const char *store_trouble(const struct store *store)
+{
+	return store->trouble;
+}
+
+uint64_t store_oldest(const struct store *store)
+{
+	return store->oldest;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* store_engine.h - what stands behind store.h: engines, and what all of them share. */
+#pragma once
+
+#include "common/store.h"
+
+/* The engines' own structs begin with this one.  store.c alone answers store_head(), store_drive()
+ * and store_has_room() from it, and judges batches; engines keep oldest, room and broken true.
+ */
+struct store {
+	const struct store_engine *engine;
+	struct store_limits limits; /* reserve_bytes filled in */
+	struct store_head head; /* of the last durable commit; the engine sets it at open only */
+	struct store_event done; /* what store_drive() says next */
+	uint64_t oldest; /* seq of the oldest row kept; 0: none */
+	bool open; /* a commit is, that store_drive() has not answered for */
+	bool room;
+	bool broken;
+	char trouble[STORE_REASON_MAX];
+};
+
+struct store_engine {
+	const char *scheme; /* the whole uri, or its beginning if the last byte is ':' */
+
+	/* @path is what follows the scheme.  The engine sets engine, head, oldest and room. */
+	int (*open)(struct store **out, const char *path, const struct store_limits *limits,
+		    struct store_fault *fault);
+	void (*close)(struct store *store);
+	int (*load)(struct store *store, store_record_fn *each, void *context);
+
+	/* STORE_COMMITTED, STORE_FULL or STORE_BROKEN; @batch has been judged and follows the head.
+	 */
+	enum store_event_type (*commit)(struct store *store, const struct store_batch *batch);
+	bool (*tend)(struct store *store, int64_t wall_ms);
+	int (*history)(struct store *store, const struct store_query *query, struct store_row *out);
+};
+
+extern const struct store_engine store_memory_engine;
+extern const struct store_engine store_sqlite_engine;
+
+/* store_refuse() - fill in @fault: the reason as of printf(), and whether @r stays as it is. */
+__attribute__((format(printf, 3, 4))) int store_refuse(struct store_fault *fault, int r,
+						       const char *format, ...);
+
+/* store_break() - this store commits nothing any more; the reason as of printf().
+ *
+ * Return: STORE_BROKEN.
+ */
+__attribute__((format(printf, 2, 3))) enum store_event_type store_break(struct store *store,
+									const char *format, ...);
+
+/* store_row_matches() - is @row of the user and the stream that @query asks for? */
+bool store_row_matches(const struct store_query *query, const struct store_row *row);
+
+/* store_too_old() - has a row of @at_ms to go at @now_ms, for its age?  Both are Unix time. */
+bool store_too_old(const struct store *store, int64_t at_ms, int64_t now_ms);
+
+/* Versions of the tables and values of an SQLite store: ours, and the ways up to it. */
+struct store_migration {
+	int from; /* to the next one; 0 ends the list */
+	const char *sql;
+};
+
+struct store_schema {
+	int version;
+	const struct store_migration *migrations;
+};
+
+/* store_sqlite_open() - open with a schema that need not be STORE_SCHEMA: tests of migrations. */
+int store_sqlite_open(struct store **out, const char *path, const struct store_limits *limits,
+		      const struct store_schema *schema, struct store_fault *fault);

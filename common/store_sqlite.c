@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+/* The store of one machine: SQLite with a write-ahead log, one connection, one fsync per commit.
+ * Why it is tuned as it is, and what its tables hold: docs/cloud-architecture/store.md.
+ */
+#include "common/store_sqlite.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "common/error.h"
+
+#define WAL_PAGES_MAX 250 /* 1 MiB: the commit that crosses it pays some 3 ms for a checkpoint */
+#define WAL_PAGES_IDLE 64 /* at an idle moment a quarter of that is worth two fsyncs */
+#define PRUNE_ROWS_MAX 200 /* in one step of housekeeping */
+
+/* Statements ------------------------------------------------------------------------------ */
+
+static sqlite3_stmt *bind_number(sqlite3_stmt *statement, int index, int64_t number)
+{
+	(void)sqlite3_bind_int64(statement, index, number); /* cannot fail: the index is right */
+	return statement;
+}
+
+/* An empty text may have no bytes at all, which SQLite would take for NULL. */
+static void bind_text(sqlite3_stmt *statement, int index, struct text text)
+{
+	(void)sqlite3_bind_text(statement, index, text.length ? text.bytes : "", (int)text.length,
+				SQLITE_STATIC);
+}
+
+static void bind_blob(sqlite3_stmt *statement, int index, struct text text)
+{
+	(void)sqlite3_bind_blob(statement, index, text.length ? text.bytes : "", (int)text.length,
+				SQLITE_STATIC);
+}
+
+static struct text column_text(sqlite3_stmt *statement, int index)
+{
+	const char *bytes = sqlite3_column_blob(statement, index);
+
+	return (struct text){ bytes, (uint32_t)sqlite3_column_bytes(statement, index) };
+}
+
+int sqlite_step(struct sqlite *self, enum statement which)
+{
+	int code = sqlite3_step(self->statements[which]);
+
+	(void)sqlite3_reset(self->statements[which]); /* says again what step() said */
+	return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* Trouble --------------------------------------------------------------------------------- */
+
+/* Nothing is tried again on this handle: after a failed fsync nobody knows what is on the disk. */
+static enum store_event_type break_down(struct sqlite *self, const char *doing, int code)
+{
+	return store_break(&self->base, "%s: %s failed: %s (SQLite %d)", self->path, doing,
+			   sqlite3_errstr(code), code);
+}
+
+static int read_failed(struct sqlite *self, const char *doing, int code)
+{
+	int primary = code & 0xff;
+
+	(void)break_down(self, doing, code);
+	return primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB ? -EUCLEAN : -EIO;
+}
+
+void sqlite_no_room(struct sqlite *self)
+{
+	self->base.room = false;
+	(void)snprintf(self->base.trouble, sizeof self->base.trouble,
+		       "%s: the disk is full: make room, it goes on by itself", self->path);
+}
+
+/* From here to the next reserve there is no room.  True if this one gave some. */
+static bool give_up_reserve(struct sqlite *self)
+{
+	sqlite_no_room(self);
+	return store_reserve_drop(&self->reserve);
+}
+
+/* Writing --------------------------------------------------------------------------------- */
+
+/* Replaces SQLite's own automatic checkpoint, which swallows its errors. */
+int sqlite_on_wal(void *context, sqlite3 *db, const char *name, int pages)
+{
+	struct sqlite *self = context;
+
+	(void)db;
+	(void)name;
+	self->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+int sqlite_checkpoint(struct sqlite *self, int mode)
+{
+	int code = sqlite3_wal_checkpoint_v2(self->db, NULL, mode, NULL, NULL);
+
+	if (sqlite_full(code) && give_up_reserve(self))
+		code = sqlite3_wal_checkpoint_v2(self->db, NULL, mode, NULL, NULL);
+	self->wal_stuck = sqlite_full(code) ? self->wal_pages : 0;
+	if (code == SQLITE_OK)
+		self->wal_pages = 0;
+	return code;
+}
+
+static void checkpoint_if_due(struct sqlite *self, int pages)
+{
+	int code;
+
+	if (self->wal_pages < self->wal_stuck + pages)
+		return;
+	code = sqlite_checkpoint(self, SQLITE_CHECKPOINT_PASSIVE);
+	if (code != SQLITE_OK && !sqlite_full(code))
+		(void)break_down(self, "checkpoint", code);
+}
+
+typedef int body_fn(struct sqlite *self, const void *argument);
+
+static int transact(struct sqlite *self, body_fn *body, const void *argument)
+{
+	int code = sqlite_step(self, BEGIN);
+
+	if (code == SQLITE_OK)
+		code = body(self, argument);
+	if (code == SQLITE_OK)
+		code = sqlite_step(self, COMMIT);
+	if (code != SQLITE_OK && !sqlite3_get_autocommit(self->db))
+		(void)sqlite_step(self, ROLLBACK);
+	return code;
+}
+
+static enum store_event_type write_durably(struct sqlite *self, body_fn *body, const void *argument)
+{
+	int code = transact(self, body, argument);
+
+	if (sqlite_full(code) && give_up_reserve(self))
+		code = transact(self, body, argument);
+	if (sqlite_full(code))
+		return STORE_FULL;
+	if (code != SQLITE_OK)
+		return break_down(self, "commit", code);
+	checkpoint_if_due(self, WAL_PAGES_MAX);
+	return self->base.broken ? STORE_BROKEN : STORE_COMMITTED;
+}
+
+static int write_puts(struct sqlite *self, const struct store_batch *batch)
+{
+	int code = SQLITE_OK;
+
+	for (size_t i = 0; i < batch->put_count && code == SQLITE_OK; i++) {
+		const struct store_put *put = &batch->puts[i];
+		enum statement which = put->data.length ? RECORD_PUT : RECORD_DELETE;
+
+		bind_text(self->statements[which], 1, put->key);
+		if (which == RECORD_PUT)
+			bind_blob(self->statements[which], 2, put->data);
+		code = sqlite_step(self, which);
+	}
+	return code;
+}
+
+static int write_rows(struct sqlite *self, const struct store_batch *batch)
+{
+	sqlite3_stmt *statement = self->statements[ROW_PUT];
+	int code = SQLITE_OK;
+
+	for (size_t i = 0; i < batch->row_count && code == SQLITE_OK; i++) {
+		const struct store_row *row = &batch->rows[i];
+
+		bind_number(statement, 1, (int64_t)row->seq);
+		bind_number(statement, 2, row->at_ms);
+		bind_text(statement, 3, row->user_id);
+		bind_text(statement, 4, row->stream_id);
+		bind_blob(statement, 5, row->event);
+		code = sqlite_step(self, ROW_PUT);
+	}
+	return code;
+}
+
+static int write_batch(struct sqlite *self, const void *argument)
+{
+	const struct store_batch *batch = argument;
+	int code = write_puts(self, batch);
+
+	if (code == SQLITE_OK)
+		code = write_rows(self, batch);
+	if (code != SQLITE_OK)
+		return code;
+	bind_number(self->statements[HEAD_SET], 1,
+		    (int64_t)(self->base.head.seq + batch->row_count));
+	bind_number(self->statements[HEAD_SET], 2, (int64_t)batch->next_epoch);
+	return sqlite_step(self, HEAD_SET);
+}
+
+static enum store_event_type sqlite_commit(struct store *store, const struct store_batch *batch)
+{
+	struct sqlite *self = sqlite_of(store);
+	enum store_event_type result = write_durably(self, write_batch, batch);
+
+	if (result == STORE_COMMITTED && batch->row_count > 0 && store->oldest == 0) {
+		store->oldest = batch->rows[0].seq;
+		self->oldest_at_ms = batch->rows[0].at_ms;
+	}
+	return result;
+}
+
+/* Reading --------------------------------------------------------------------------------- */
+
+static int sqlite_load(struct store *store, store_record_fn *each, void *context)
+{
+	struct sqlite *self = sqlite_of(store);
+	sqlite3_stmt *statement = self->statements[RECORDS];
+	int code, r = 0;
+
+	if (store->broken)
+		return err_raise(-EIO);
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW && r == 0)
+		r = each(context, column_text(statement, 0), column_text(statement, 1));
+	(void)sqlite3_reset(statement);
+	if (code != SQLITE_ROW && code != SQLITE_DONE)
+		return err_raise(read_failed(self, "load", code));
+	return r;
+}
+
+static struct text keep(char **to, struct text text)
+{
+	struct text kept = { *to, text.length };
+
+	if (text.length > 0)
+		memcpy(*to, text.bytes, text.length);
+	*to += text.length;
+	return kept;
+}
+
+/* The three texts of a row, borrowed from the statement. */
+static struct store_row row_of(sqlite3_stmt *statement)
+{
+	return (struct store_row){
+		.seq = (uint64_t)sqlite3_column_int64(statement, 0),
+		.at_ms = sqlite3_column_int64(statement, 1),
+		.user_id = column_text(statement, 2),
+		.stream_id = column_text(statement, 3),
+	};
+}
+
+/* Copied: a statement left open would hold up checkpoints until somebody asks again. */
+static int give_row(struct sqlite *self, sqlite3_stmt *statement, struct store_row *row)
+{
+	struct text event = column_text(statement, 4);
+	char *to = self->scratch;
+
+	if ((uint64_t)row->user_id.length + row->stream_id.length + event.length > STORE_ROW_MAX)
+		return read_failed(self, "reading history", SQLITE_CORRUPT);
+	row->user_id = keep(&to, row->user_id);
+	row->stream_id = keep(&to, row->stream_id);
+	row->event = keep(&to, event);
+	return 0;
+}
+
+static int find_row(struct sqlite *self, sqlite3_stmt *statement, const struct store_query *query,
+		    struct store_row *out)
+{
+	struct store_row row;
+	int code, r;
+
+	for (int left = STORE_SCAN_MAX; (code = sqlite3_step(statement)) == SQLITE_ROW; left--) {
+		row = row_of(statement);
+		if (left == 0) {
+			out->seq = row.seq;
+			return STORE_E_MORE;
+		}
+		if (store_row_matches(query, &row)) {
+			r = give_row(self, statement, &row);
+			if (r == 0)
+				*out = row;
+			return r;
+		}
+	}
+	return code == SQLITE_DONE ? STORE_E_END : read_failed(self, "reading history", code);
+}
+
+static int sqlite_history(struct store *store, const struct store_query *query,
+			  struct store_row *out)
+{
+	struct sqlite *self = sqlite_of(store);
+	enum statement which = query->stream_id.length ? ROWS_OF_STREAM : ROWS;
+	sqlite3_stmt *statement = self->statements[which];
+	int r;
+
+	if (store->broken)
+		return err_raise(-EIO);
+	if (query->from > store->head.seq)
+		return STORE_E_END;
+	bind_number(statement, 1, (int64_t)query->from);
+	if (which == ROWS_OF_STREAM)
+		bind_text(statement, 2, query->stream_id);
+	r = find_row(self, statement, query, out);
+	(void)sqlite3_reset(statement);
+	return r < 0 ? err_raise(r) : r;
+}
+
+/* Housekeeping ---------------------------------------------------------------------------- */
+
+static bool has_to_go(const struct sqlite *self, uint64_t seq, int64_t at_ms, int64_t wall_ms)
+{
+	return self->base.head.seq - seq >= self->base.limits.history_rows_max ||
+	       store_too_old(&self->base, at_ms, wall_ms);
+}
+
+/* The first row that stays, or the one after as many as one step may take; seq 0: none. */
+static int find_cut(struct sqlite *self, int64_t wall_ms, uint64_t *seq, int64_t *at_ms)
+{
+	sqlite3_stmt *statement = bind_number(self->statements[ROWS_OLDEST], 1, PRUNE_ROWS_MAX + 1);
+	int code, count = 0;
+
+	*seq = 0;
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+		*seq = (uint64_t)sqlite3_column_int64(statement, 0);
+		*at_ms = sqlite3_column_int64(statement, 1);
+		if (count++ == PRUNE_ROWS_MAX || !has_to_go(self, *seq, *at_ms, wall_ms))
+			break;
+		*seq = 0;
+	}
+	(void)sqlite3_reset(statement);
+	return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+static int write_prune(struct sqlite *self, const void *argument)
+{
+	const uint64_t *cut = argument;
+
+	bind_number(self->statements[ROWS_PRUNE], 1, *cut ? (int64_t)*cut : INT64_MAX);
+	return sqlite_step(self, ROWS_PRUNE);
+}
+
+/* True if rows went: there may be more.  A full disk ends it, until the next idle moment. */
+static bool prune(struct sqlite *self, int64_t wall_ms)
+{
+	uint64_t cut;
+	int64_t at_ms = 0;
+	int code;
+
+	if (self->base.oldest == 0 ||
+	    !has_to_go(self, self->base.oldest, self->oldest_at_ms, wall_ms))
+		return false;
+	code = find_cut(self, wall_ms, &cut, &at_ms);
+	if (code != SQLITE_OK) {
+		(void)read_failed(self, "pruning history", code);
+		return false;
+	}
+	if (write_durably(self, write_prune, &cut) != STORE_COMMITTED)
+		return false;
+	self->base.oldest = cut;
+	self->oldest_at_ms = at_ms;
+	return true;
+}
+
+static bool sqlite_tend(struct store *store, int64_t wall_ms)
+{
+	struct sqlite *self = sqlite_of(store);
+
+	if (prune(self, wall_ms))
+		return true;
+	if (!store->broken && !store->room) {
+		if (store_reserve_step(&self->reserve))
+			return true;
+		store->room = store_reserve_ready(&self->reserve);
+	}
+	if (!store->broken)
+		checkpoint_if_due(self, WAL_PAGES_IDLE);
+	return false;
+}
+
+const struct store_engine store_sqlite_engine = {
+	.scheme = "sqlite:",
+	.open = sqlite_open,
+	.close = sqlite_close,
+	.load = sqlite_load,
+	.commit = sqlite_commit,
+	.tend = sqlite_tend,
+	.history = sqlite_history,
+};

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* store_sqlite.h - the insides of the SQLite engine: how it runs (store_sqlite.c) and how it comes
+ * to be (store_sqlite_open.c).  Only these two see SQLite, and they see it here.
+ */
+#pragma once
+
+#include <sqlite3.h>
+
+#include "common/store_engine.h"
+#include "common/store_files.h"
+
+enum statement {
+	BEGIN,
+	COMMIT,
+	ROLLBACK,
+	HEAD_SET,
+	RECORD_PUT,
+	RECORD_DELETE,
+	RECORDS,
+	ROW_PUT,
+	ROWS,
+	ROWS_OF_STREAM,
+	ROWS_OLDEST,
+	ROWS_PRUNE,
+	STATEMENT_COUNT,
+};
+
+struct sqlite {
+	struct store base;
+	sqlite3 *db;
+	sqlite3_stmt *statements[STATEMENT_COUNT];
+	struct store_reserve reserve;
+	int wal_pages; /* in the log and not known to be in the database */
+	int wal_stuck; /* so many when a checkpoint last found the disk full */
+	int64_t oldest_at_ms; /* of the row base.oldest */
+	char path[STORE_PATH_MAX + 1];
+	char scratch[STORE_ROW_MAX]; /* the row that store_history() gave out */
+};
+
+static inline struct sqlite *sqlite_of(struct store *store)
+{
+	return (struct sqlite *)store;
+}
+
+/* sqlite_full() - is this result of SQLite a full disk? */
+static inline bool sqlite_full(int code)
+{
+	return (code & 0xff) == SQLITE_FULL;
+}
+
+/* sqlite_step() - run a statement that gives no rows; it is reset at once, because an open one
+ * would hold up COMMIT.
+ *
+ * Return: SQLITE_OK or what is wrong.
+ */
+int sqlite_step(struct sqlite *self, enum statement which);
+
+/* sqlite_checkpoint() - move the log into the database.
+ *
+ * Return: SQLITE_OK or what is wrong.  A full disk is no failure of the store: what was not moved
+ * is durable where it is, and the reserve has been given up for it.
+ */
+int sqlite_checkpoint(struct sqlite *self, int mode);
+
+/* sqlite_no_room() - no new work until there is a reserve again. */
+void sqlite_no_room(struct sqlite *self);
+
+/* sqlite_on_wal() - for sqlite3_wal_hook(). */
+int sqlite_on_wal(void *context, sqlite3 *db, const char *name, int pages);
+
+/* sqlite_open() - of struct store_engine, with our own schema. */
+int sqlite_open(struct store **out, const char *path, const struct store_limits *limits,
+		struct store_fault *fault);
+
+/* sqlite_close() - of struct store_engine; takes what is half open. */
+void sqlite_close(struct store *store);
