@@ -28,7 +28,8 @@ void gateway_glasses_open(struct gateway *self, const struct gateway_edge *edge,
 		gateway_link_announce(self, link, fx);
 }
 
-static void tell_state(struct gateway *self, struct link *link, enum wifi wifi, struct effects *fx)
+static void tell_state(struct gateway *self, struct link *link, enum wifi wifi, bool resumed,
+		       struct effects *fx)
 {
 	struct stream_event *event = gateway_tell(self, link, EVENT_EDGE_GLASSES, fx);
 
@@ -37,6 +38,7 @@ static void tell_state(struct gateway *self, struct link *link, enum wifi wifi, 
 	event->edge_glasses.has_state = link->glasses.has_state;
 	event->edge_glasses.connected = link->glasses.connected;
 	event->edge_glasses.wifi = wifi;
+	event->edge_glasses.resumed = resumed;
 }
 
 void gateway_glasses_announce(struct gateway *self, struct link *link, bool resumed,
@@ -49,7 +51,7 @@ void gateway_glasses_announce(struct gateway *self, struct link *link, bool resu
 	event->edge_link_opened.resumed = resumed && link->glasses.acked;
 	event->edge_link_opened.dashboard = self->dashboard;
 	if (link->glasses.has_state)
-		tell_state(self, link, link->glasses.wifi, fx);
+		tell_state(self, link, link->glasses.wifi, resumed, fx);
 }
 
 void gateway_glasses_forget(struct gateway *self, struct link *link)
@@ -83,7 +85,7 @@ static void on_state(struct gateway *self, struct link *link, const struct edge_
 	glasses->connected = connected;
 	if (wifi != WIFI_UNKNOWN)
 		glasses->wifi = (uint8_t)wifi;
-	tell_state(self, link, wifi, fx);
+	tell_state(self, link, wifi, false, fx);
 }
 
 static void on_app(struct gateway *self, struct link *link, const struct edge_message *message,

@@ -48,7 +48,7 @@ static uint32_t long_ids_max(const struct scheduler_options *options)
 
 static uint32_t timers_max(const struct scheduler_options *options)
 {
-	return 2 * options->streams_max + options->users_max + options->apps_max +
+	return 3 * options->streams_max + options->users_max + options->apps_max +
 	       options->gateways_max;
 }
 
@@ -135,7 +135,7 @@ static void check(const struct scheduler_options *options)
 		assert(timing->ack_timeout_ms > 0);
 		assert(timing->ack_timeout_ms < timing->keepalive_interval_ms);
 		assert(timing->start_deadline_ms > 0 && timing->stop_deadline_ms > 0);
-		assert(timing->grace_ms >= 0);
+		assert(timing->grace_ms >= 0 && timing->duration_max_ms >= 0);
 		assert(timing->missed_max > 0 && timing->missed_max <= SCHEDULER_MISSED_MAX);
 	}
 	assert(options->session_grace_ms > 0 && options->app_grace_ms > 0);
@@ -155,6 +155,7 @@ void scheduler_init(struct scheduler *self, const struct scheduler_options *opti
 	const uint32_t counts[SCHEDULER_TIMER_COUNT] = {
 		[SCHEDULER_TIMER_PROBE] = options->streams_max,
 		[SCHEDULER_TIMER_PHASE] = options->streams_max,
+		[SCHEDULER_TIMER_DURATION] = options->streams_max,
 		[SCHEDULER_TIMER_SESSION] = options->users_max,
 		[SCHEDULER_TIMER_APP] = options->apps_max,
 		[SCHEDULER_TIMER_GATEWAY] = options->gateways_max,
@@ -232,6 +233,9 @@ static void fire(struct scheduler *self, uint32_t timer, struct effects *fx)
 		return;
 	case SCHEDULER_TIMER_PHASE:
 		scheduler_on_phase_timer(self, slot, fx);
+		return;
+	case SCHEDULER_TIMER_DURATION:
+		scheduler_on_duration_timer(self, slot, fx);
 		return;
 	case SCHEDULER_TIMER_SESSION:
 		scheduler_on_session_timer(self, slot, fx);

@@ -27,6 +27,7 @@ struct scheduler_kind {
 	int64_t start_deadline_ms; /* without activity, in requested, provisioning, starting */
 	int64_t stop_deadline_ms; /* without activity, in stopping */
 	int64_t grace_ms; /* after the loss of the socket, in which unsent probes do not count */
+	int64_t duration_max_ms; /* from its opening; 0: as long as it likes */
 	uint32_t missed_max; /* consecutive misses that end a stream */
 	uint32_t probe_phases; /* set of 1 << enum phase */
 };
@@ -51,6 +52,7 @@ extern const struct scheduler_options scheduler_defaults;
 enum scheduler_timer {
 	SCHEDULER_TIMER_PROBE, /* next probe, or the end of the wait for an ack */
 	SCHEDULER_TIMER_PHASE,
+	SCHEDULER_TIMER_DURATION,
 	SCHEDULER_TIMER_SESSION,
 	SCHEDULER_TIMER_APP,
 	SCHEDULER_TIMER_GATEWAY,

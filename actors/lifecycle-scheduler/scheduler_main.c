@@ -25,6 +25,7 @@ static int64_t deadline(const void *core)
 		.start_deadline_ms = (config)->kind##_start_deadline_ms, \
 		.stop_deadline_ms = (config)->kind##_stop_deadline_ms, \
 		.grace_ms = (config)->kind##_grace_ms, \
+		.duration_max_ms = (config)->kind##_duration_max_ms, \
 		.missed_max = (uint32_t)(config)->kind##_missed_max, \
 		.probe_phases = (defaults).probe_phases, \
 	}

@@ -45,6 +45,7 @@ struct watch {
 	int64_t armed_ms; /* when the phase deadline was armed */
 	uint64_t seq; /* story seq of the last event applied */
 	uint64_t cause; /* story seq of the last activity */
+	uint64_t opened; /* story seq of its opening; 0: not told yet */
 	uint32_t generation;
 	uint16_t told; /* misses the registry knows of */
 };
@@ -183,6 +184,7 @@ void scheduler_on_moved(struct scheduler *self, const struct stream_event *event
 void scheduler_on_closed(struct scheduler *self, const struct stream_event *event);
 void scheduler_on_row(struct scheduler *self, const struct stream_event *event);
 void scheduler_on_phase_timer(struct scheduler *self, uint32_t stream, struct effects *fx);
+void scheduler_on_duration_timer(struct scheduler *self, uint32_t slot, struct effects *fx);
 
 /* --- scheduler_user.c: sessions and links ------------------------------------------------ */
 

@@ -21,6 +21,7 @@ struct told {
 	uint32_t phase;
 	uint64_t cause;
 	uint64_t missed; /* rows: what the registry has counted */
+	uint64_t opened; /* seq of its opening; 0: not said */
 	bool activity; /* the device said something */
 	bool row;
 };
@@ -39,6 +40,7 @@ void scheduler_stream_drop(struct scheduler *self, uint32_t stream)
 {
 	scheduler_probe_stop(self, stream);
 	scheduler_disarm(self, SCHEDULER_TIMER_PHASE, stream);
+	scheduler_disarm(self, SCHEDULER_TIMER_DURATION, stream);
 	self->users[self->probes[stream].user].stream = NO_SLOT;
 	(void)table_remove(&self->stream_index, scheduler_stream_id(self, stream));
 	scheduler_slot_give(&self->stream_slots, stream);
@@ -122,6 +124,19 @@ static void apply_phase(struct scheduler *self, uint32_t slot, const struct told
 			      self->now_ms + duration_ms(self, probe));
 }
 
+/* From when we first hear of it: no clock says when an earlier life of ours did. */
+static void apply_opened(struct scheduler *self, uint32_t slot, uint64_t opened)
+{
+	const struct scheduler_kind *kind = &self->options.kinds[self->probes[slot].kind];
+
+	if (self->watches[slot].opened != 0 || opened == 0)
+		return;
+	self->watches[slot].opened = opened;
+	if (kind->duration_max_ms > 0)
+		scheduler_arm(self, SCHEDULER_TIMER_DURATION, slot,
+			      self->now_ms + kind->duration_max_ms);
+}
+
 static void apply(struct scheduler *self, uint32_t slot, const struct told *told)
 {
 	struct probe *probe = &self->probes[slot];
@@ -136,8 +151,10 @@ static void apply(struct scheduler *self, uint32_t slot, const struct told *told
 	probe->phase = (uint8_t)told->phase;
 	if (told->kind != KIND_NONE)
 		probe->kind = (uint8_t)told->kind;
-	if (probe->kind != KIND_NONE) /* else the row that says it follows */
-		apply_phase(self, slot, told);
+	if (probe->kind == KIND_NONE)
+		return; /* the row that says it follows */
+	apply_phase(self, slot, told);
+	apply_opened(self, slot, told->opened);
 }
 
 /* --- the story ---------------------------------------------------------------------------- */
@@ -202,6 +219,7 @@ static void tell(struct scheduler *self, const struct stream_event *event, const
 		struct told kind = { .kind = told->kind,
 				     .phase = probe->phase,
 				     .cause = watch->cause,
+				     .opened = told->opened,
 				     .row = true };
 
 		apply(self, slot, &kind);
@@ -219,7 +237,8 @@ void scheduler_on_opened(struct scheduler *self, const struct stream_event *even
 	     &(struct told){ .kind = event->stream_opened.kind,
 			     .phase = event->stream_opened.kind == KIND_NONE ? PHASE_NONE
 									     : PHASE_REQUESTED,
-			     .cause = event->seq });
+			     .cause = event->seq,
+			     .opened = event->seq });
 }
 
 void scheduler_on_status(struct scheduler *self, const struct stream_event *event)
@@ -273,6 +292,7 @@ void scheduler_on_row(struct scheduler *self, const struct stream_event *event)
 					      : event->snapshot_stream.phase,
 			     .cause = cause != 0 ? cause : event->seq,
 			     .missed = event->snapshot_stream.missed,
+			     .opened = event->snapshot_stream.opened_seq,
 			     .row = true });
 }
 
@@ -282,6 +302,13 @@ static struct sight sight_of(const struct scheduler *self, const struct probe *p
 	if (probe->phase == PHASE_STARTING || probe->phase == PHASE_STOPPING)
 		return scheduler_sight_link(self, probe->link, probe->gateway);
 	return scheduler_sight(self);
+}
+
+static void report(const struct scheduler *self, uint32_t slot, struct stream_event *event)
+{
+	event->user_id = scheduler_user_id(self, self->probes[slot].user);
+	event->stream_id = scheduler_stream_id(self, slot);
+	event->epoch = self->probes[slot].epoch;
 }
 
 void scheduler_on_phase_timer(struct scheduler *self, uint32_t slot, struct effects *fx)
@@ -302,13 +329,27 @@ void scheduler_on_phase_timer(struct scheduler *self, uint32_t slot, struct effe
 	probe->flags &= (uint8_t)~PROBE_HELD;
 	probe->flags |= held ? PROBE_HELD : 0;
 	if (again_ms == 0) {
-		struct stream_event *event = scheduler_expired(self, deadlines[probe->phase],
-							       watch->cause, watch->armed_ms, fx);
-
-		event->user_id = scheduler_user_id(self, probe->user);
-		event->stream_id = scheduler_stream_id(self, slot);
-		event->epoch = probe->epoch;
+		report(self, slot,
+		       scheduler_expired(self, deadlines[probe->phase], watch->cause,
+					 watch->armed_ms, fx));
 		again_ms = self->now_ms + duration_ms(self, probe); /* if it was not ended */
 	}
 	scheduler_arm(self, SCHEDULER_TIMER_PHASE, slot, again_ms);
+}
+
+/* Whatever anybody sees: its time is over. */
+void scheduler_on_duration_timer(struct scheduler *self, uint32_t slot, struct effects *fx)
+{
+	const struct scheduler_kind *kind = &self->options.kinds[self->probes[slot].kind];
+
+	if (self->sweeping) {
+		scheduler_user_sweep(self, self->probes[slot].user);
+		if (!scheduler_slot_used(&self->stream_slots, slot))
+			return;
+	}
+	report(self, slot,
+	       scheduler_expired(self, TIMER_DURATION, self->watches[slot].opened,
+				 self->now_ms - kind->duration_max_ms, fx));
+	/* If it was not ended. */
+	scheduler_arm(self, SCHEDULER_TIMER_DURATION, slot, self->now_ms + SCHEDULER_WINDOW_MAX_MS);
 }

@@ -283,10 +283,15 @@ static void app_accept(struct registry *self, const struct input *input, struct 
 {
 	const struct stream_event *event = input->event;
 	const bool resumed = event->edge_app_opened.resumed;
+	bool same = app && app->link == event->edge_app_opened.link &&
+		    app->gateway == input->peer.incarnation;
 	struct stream_event *change;
 
-	if (app &&
-	    (app->link != event->edge_app_opened.link || app->gateway != input->peer.incarnation))
+	if (same && resumed && app->state == APP_RUNNING) {
+		extra_of(self, app)->confirmed = true;
+		return;
+	}
+	if (app && !same)
 		remember_old(self, app);
 	change = registry_story(self, EVENT_APP_CHANGED, user);
 	change->app_changed.package = event->edge_app_opened.package;
@@ -297,6 +302,7 @@ static void app_accept(struct registry *self, const struct input *input, struct 
 	change->app_changed.reason = resumed ? TEXT("resumed") : TEXT("init");
 	registry_tell(self, change);
 	app = state_app_find(&self->state, user, event->edge_app_opened.package);
+	extra_of(self, app)->confirmed = true;
 	if (!resumed)
 		registry_notice(self, user, NOTICE_APP_STATE_CHANGE, (struct text){ 0 });
 	answer_waiters(self, app, false, RESULT_OK);
@@ -489,7 +495,9 @@ void registry_on_hook_done(struct registry *self, const struct input *input)
 	struct state_user *user = state_user_find(&self->state, event->user_id);
 	struct state_app *app = state_app_find(&self->state, user, event->edge_hook_done.package);
 
-	if (!app || extra_of(self, app)->hook_id != event->edge_hook_done.hook_id) {
+	/* One that an earlier life has asked for is as good: this one has asked for none since. */
+	if (!app || (extra_of(self, app)->hook_id != 0 &&
+		     extra_of(self, app)->hook_id != event->edge_hook_done.hook_id)) {
 		self->stats.ignored++;
 		return;
 	}

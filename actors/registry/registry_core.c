@@ -21,6 +21,7 @@ size_t registry_bytes(const struct registry_options *options)
 	return aligned(state_bytes(&options->state)) +
 	       aligned(options->state.apps_max * sizeof(struct registry_app)) +
 	       aligned(options->state.streams_max * sizeof(int64_t)) +
+	       aligned(options->state.users_max * sizeof(bool)) +
 	       aligned(REGISTRY_ANSWERS * sizeof(struct registry_answer)) + 64;
 }
 
@@ -32,11 +33,13 @@ void registry_init(struct registry *self, const struct registry_options *options
 	self->options = *options;
 	self->seq = options->first_seq;
 	self->next_epoch = options->first_epoch;
-	self->next_hook = 1;
+	self->next_hook = options->first_seq + 1; /* beyond any of an earlier life */
 	self->apps = (struct registry_app *)at;
 	at += aligned(options->state.apps_max * sizeof(struct registry_app));
 	self->closed_at_ms = (int64_t *)at;
 	at += aligned(options->state.streams_max * sizeof(int64_t));
+	self->confirmed = (bool *)at;
+	at += aligned(options->state.users_max * sizeof(bool));
 	self->answers = (struct registry_answer *)at;
 	at += aligned(REGISTRY_ANSWERS * sizeof(struct registry_answer));
 	for (unsigned i = 0; i < REGISTRY_WAITERS_MAX; i++)
@@ -106,6 +109,7 @@ static void on_timer(struct registry *self, const struct input *input)
 		return;
 	case TIMER_START_DEADLINE:
 	case TIMER_STOP_DEADLINE:
+	case TIMER_DURATION:
 		registry_on_stream_timer(self, input);
 		return;
 	case TIMER_GATEWAY_LEASE:
@@ -128,9 +132,7 @@ static void on_gateway_seen(struct registry *self, const struct input *input)
 	registry_gateway_move(self, input->event->gateway_seen.gateway, LINK_UP, "beats again");
 }
 
-/* The inbox lets only these through, and edge.announced, which needs nothing while there is no
- * earlier life to compare with.
- */
+/* The inbox lets only these through. */
 static void (*const handlers[STREAM_EVENT_TYPE_MAX + 1])(struct registry *,
 							 const struct input *) = {
 	[EVENT_EDGE_LINK_OPENED] = registry_on_link_opened,
@@ -147,6 +149,7 @@ static void (*const handlers[STREAM_EVENT_TYPE_MAX + 1])(struct registry *,
 	[EVENT_EDGE_HOOK_DONE] = registry_on_hook_done,
 	[EVENT_EDGE_RELAY] = registry_on_relay,
 	[EVENT_EDGE_CHECK] = registry_on_check,
+	[EVENT_EDGE_ANNOUNCED] = registry_on_announced,
 	[EVENT_EDGE_LEAVING] = on_leaving,
 	[EVENT_STREAM_OPEN] = registry_on_stream_open,
 	[EVENT_STREAM_CLOSE] = registry_on_stream_close,

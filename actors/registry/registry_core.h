@@ -34,8 +34,9 @@ struct registry_app {
 	struct {
 		uint64_t gateway, link; /* link 0: free */
 	} old[APP_OLD_LINKS_MAX];
-	uint64_t hook_id; /* of the webhook that is awaited; 0: none */
+	uint64_t hook_id; /* of the webhook that is awaited; 0: none, or one of an earlier life */
 	bool restart; /* start again once stopped */
+	bool confirmed; /* its gateway has told of it in this life */
 };
 
 struct registry_answer {
@@ -62,6 +63,7 @@ struct registry_ending {
 struct registry_sweep {
 	uint64_t gateway; /* 0: free */
 	uint32_t next_user;
+	bool unconfirmed; /* what it has not told of again; else what no living gateway holds */
 };
 
 struct registry_stats {
@@ -86,6 +88,9 @@ struct registry {
 	uint32_t liability_cursor;
 	struct registry_app *apps; /* by slot of state.apps */
 	int64_t *closed_at_ms; /* by slot of state.streams; monotonic */
+	bool *confirmed; /* by slot of state.users: the link has been told of in this life */
+	uint64_t remembered[GATEWAYS_MAX]; /* of an earlier life, that have not announced yet */
+	bool no_storage;
 	struct registry_answer *answers, unnumbered;
 	struct registry_waiter waiters[REGISTRY_WAITERS_MAX];
 	struct registry_ending endings[REGISTRY_ENDINGS_MAX];
@@ -108,6 +113,26 @@ void registry_init(struct registry *self, const struct registry_options *options
  */
 void registry_handle(struct registry *self, const struct input *input, int64_t now_ms,
 		     struct effects *fx);
+
+/* registry_load_row() - before the first input: a row of a record of an earlier life.
+ *
+ * Return: 0, or STATE_E_FULL if the options leave no room for it.
+ */
+int registry_load_row(struct registry *self, const struct stream_event *row);
+
+/* registry_load_story() - a story event of an earlier life, oldest first: the answers that led to
+ * it are given again when they are asked for again.
+ */
+void registry_load_story(struct registry *self, const struct stream_event *event);
+
+/* registry_loaded() - all rows are in.  Nothing is judged for the time nobody was here: what is
+ * owed and what ends gets its full time again, and links count as they were until their gateways
+ * have told of them.
+ */
+void registry_loaded(struct registry *self, int64_t now_ms);
+
+/* registry_storage() - without room new streams are refused; all else goes on. */
+void registry_storage(struct registry *self, bool has_room);
 
 /* registry_deadline() - when it next wants an INPUT_TICK; INT64_MAX: never. */
 int64_t registry_deadline(const struct registry *self);

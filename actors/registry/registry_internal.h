@@ -37,6 +37,8 @@ void registry_refuse_link(struct registry *self, struct peer gateway, struct tex
 void registry_session_check_ready(struct registry *self, struct state_user *user);
 void registry_session_check_end(struct registry *self, struct state_user *user, bool overdue);
 void registry_sweep_step(struct registry *self);
+void registry_sweep(struct registry *self, uint64_t gateway, bool unconfirmed);
+void registry_on_announced(struct registry *self, const struct input *input);
 void registry_notice(struct registry *self, const struct state_user *user, enum notice notice,
 		     struct text package);
 
@@ -70,6 +72,17 @@ void registry_on_stream_timer(struct registry *self, const struct input *input);
 void registry_on_check(struct registry *self, const struct input *input);
 void registry_on_operator_stop(struct registry *self, const struct input *input);
 void registry_liabilities_step(struct registry *self);
+
+/* Answers: registry_answers.c */
+/* The first answer to the request of @event; NULL: this is the first time. */
+const struct registry_answer *registry_answer_find(struct registry *self,
+						   const struct stream_event *event);
+bool registry_answered_before(struct registry *self, const struct input *input);
+struct registry_answer *registry_answer_keep(struct registry *self,
+					     const struct stream_event *event, enum result result,
+					     enum kind running, const struct state_stream *stream);
+void registry_answer(struct registry *self, const struct input *input, enum result result,
+		     enum kind running, const struct state_stream *stream);
 
 struct closing {
 	enum end_cause cause;

@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /* registry_main.c - shell of the registry: memory, store, snapshots and history for followers. */
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "actors/registry/registry_core.h"
-#include "common/cleanup.h"
+#include "actors/registry/registry_store.h"
 #include "common/daemon.h"
 #include "common/error.h"
 #include "common/log.h"
-#include "common/store.h"
 
-#define ROWS_PER_COMMIT_MAX 16384 /* story events of one loop pass: 64 inputs of 256 effects */
-#define COMMIT_BYTES_MAX (8u << 20)
 #define ENDING_MAX_MS 2000 /* a closing session waits so long for its last statuses */
+#define TEND_S 0.1 /* between two looks at the store's housekeeping */
+#define TEND_STEPS_MAX 16 /* of 200 rows each */
+#define SQLITE_SCHEME "sqlite:"
 
 struct shell {
 	struct registry core;
 	struct store *store;
-	struct store_row rows[ROWS_PER_COMMIT_MAX];
-	uint8_t bytes[COMMIT_BYTES_MAX]; /* encoded rows of one commit */
+	struct registry_store records;
+	struct ev_timer tend;
+	bool has_room;
 };
 
 static void handle(void *core, const struct input *input, int64_t now_ms, struct effects *fx)
@@ -32,38 +34,31 @@ static int64_t deadline(const void *core)
 	return registry_deadline(core);
 }
 
-/* History holds no secrets: rows are encoded as they are published. */
-static int port_commit(void *context, const struct stream_event *const *events, size_t count)
+static void check_room(struct shell *shell)
+{
+	bool has_room = store_has_room(shell->store);
+
+	if (has_room == shell->has_room)
+		return;
+	shell->has_room = has_room;
+	registry_storage(&shell->core, has_room);
+	if (has_room)
+		log_info("store.room", log_str("effect", "new streams are accepted again"));
+	else
+		log_error("store.full", log_str("effect", "new streams are refused"),
+			  log_str("reason", store_trouble(shell->store)));
+}
+
+static int port_commit(void *context, const struct stream_event *const *events, size_t count,
+		       const struct peer_mark *marks, size_t mark_count)
 {
 	struct shell *shell = context;
-	struct store_event done;
-	size_t used = 0;
-	int r;
+	int r = registry_store_commit(&shell->records, events, count, marks, mark_count);
 
-	if (count > ROWS_PER_COMMIT_MAX)
-		return err_raise(-E2BIG);
-	for (size_t i = 0; i < count; i++) {
-		ssize_t length =
-			stream_event_encode(events[i], STREAM_EVENT_PUBLIC, shell->bytes + used,
-					    sizeof shell->bytes - used);
-		if (length < 0)
-			return err_raise((int)length);
-		shell->rows[i] = (struct store_row){
-			.seq = events[i]->seq,
-			.at_ms = events[i]->sent_ms,
-			.user_id = events[i]->user_id,
-			.stream_id = events[i]->stream_id,
-			.event = { (const char *)shell->bytes + used, (uint32_t)length },
-		};
-		used += (size_t)length;
-	}
-	r = store_commit(shell->store,
-			 &(struct store_batch){ .rows = shell->rows,
-						.row_count = count,
-						.next_epoch = shell->core.next_epoch });
-	if (r < 0)
-		return err_pass(r);
-	return err_pass(store_drive(shell->store, daemon_now_ms(), &done));
+	check_room(shell);
+	if (r < 0 && r != -EAGAIN)
+		log_error("store.broken", log_str("reason", store_trouble(shell->store)));
+	return r;
 }
 
 static bool port_begin(void *context, uint64_t *upto)
@@ -81,30 +76,32 @@ static bool port_row(void *context, uint64_t *cursor, struct stream_event *out)
 	return state_row(&shell->core.state, cursor, out);
 }
 
-static bool wanted(const struct stream_event *get, const struct store_row *row)
-{
-	return (get->user_id.length == 0 || text_equal(get->user_id, row->user_id)) &&
-	       (get->stream_id.length == 0 || text_equal(get->stream_id, row->stream_id));
-}
-
 /* The cursor is the seq to look at next; 0 at first. */
 static bool port_history(void *context, const struct stream_event *get, uint64_t *cursor,
 			 struct stream_event *out)
 {
 	struct shell *shell = context;
-	uint64_t seq = *cursor ? *cursor : get->history_get.from_seq;
+	const struct store_query query = { .from = *cursor ? *cursor : get->history_get.from_seq,
+					   .user_id = get->user_id,
+					   .stream_id = get->stream_id };
 	struct store_row row;
+	int r = store_history(shell->store, &query, &row);
 
-	while (store_history(shell->store, seq, &row) == 0) {
-		const uint8_t *bytes = (const uint8_t *)row.event.bytes;
-		struct wire wire = { bytes, bytes + row.event.length };
-
-		seq = row.seq + 1;
-		*cursor = seq;
-		if (wanted(get, &row) && stream_event_read(&wire, out) == 0)
-			return true;
+	if (r == STORE_E_MORE) {
+		*cursor = row.seq;
+		*out = (struct stream_event){ 0 };
+		return true;
 	}
-	return false;
+	if (r != 0)
+		return false;
+	const uint8_t *bytes = (const uint8_t *)row.event.bytes;
+	struct wire wire = { bytes, bytes + row.event.length };
+
+	*cursor = row.seq + 1;
+	/* Of a build that knew more: left out, as everywhere. */
+	if (stream_event_read(&wire, out) != 0)
+		*out = (struct stream_event){ 0 };
+	return true;
 }
 
 static uint64_t port_oldest(void *context)
@@ -112,6 +109,17 @@ static uint64_t port_oldest(void *context)
 	const struct shell *shell = context;
 
 	return store_oldest(shell->store);
+}
+
+static void on_tend(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	struct shell *shell = timer->data;
+
+	(void)loop;
+	(void)events;
+	for (int i = 0; i < TEND_STEPS_MAX && store_tend(shell->store, daemon_wall_ms()); i++)
+		;
+	check_room(shell);
 }
 
 static struct registry_options options_of(const struct daemon_options *daemon,
@@ -137,36 +145,68 @@ static struct registry_options options_of(const struct daemon_options *daemon,
 	};
 }
 
-static int run(const struct daemon_options *given)
+/* What starting again would not help with keeps the process down. */
+static int refuse(const struct store_fault *fault, int error)
 {
-	const struct config *config = given->config;
-	struct shell *shell = mmap(NULL, sizeof *shell, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	struct daemon_options options = *given;
-	struct registry_options core;
-	struct store_head head;
-	struct daemon *daemon;
-	size_t bytes;
-	void *memory;
+	log_error("store.refused", log_str("reason", fault->reason));
+	return fault->permanent ? DAEMON_EXIT_CONFIG : err_pass(error);
+}
+
+/* A path that is not absolute is below the run directory. */
+static int open_store(struct shell *shell, const struct daemon_options *options)
+{
+	const struct config *config = options->config;
+	const char *uri = config->registry_store;
+	const char *path = uri + strlen(SQLITE_SCHEME);
+	char below[PATH_MAX];
+	struct store_fault fault;
 	int r;
 
-	if (shell == MAP_FAILED)
-		return err_raise(-errno);
-	r = store_open(&shell->store, config->registry_store,
+	if (strncmp(uri, SQLITE_SCHEME, strlen(SQLITE_SCHEME)) == 0 && path[0] != '/') {
+		(void)snprintf(below, sizeof below, SQLITE_SCHEME "%s/%s", options->run_dir, path);
+		uri = below;
+	}
+	r = store_open(&shell->store, uri,
 		       &(struct store_limits){
 			       .history_rows_max = (uint64_t)config->registry_history_rows_max,
-			       .history_age_ms = config->registry_history_age_s * 1000 });
+			       .history_age_ms = config->registry_history_age_s * 1000 },
+		       &fault);
 	if (r < 0)
-		return err_pass(r);
-	head = store_head(shell->store);
-	core = options_of(given, &head);
-	bytes = registry_bytes(&core);
+		return refuse(&fault, r);
+	shell->has_room = true;
+	return err_pass(registry_store_init(&shell->records, shell->store));
+}
+
+static int load(struct shell *shell, const struct daemon_options *options)
+{
+	const struct store_head head = store_head(shell->store);
+	const struct registry_options core = options_of(options, &head);
+	const int64_t began_ms = daemon_now_ms();
+	size_t bytes = registry_bytes(&core);
+	struct store_fault fault;
 	/* Tables are sized for their limits; pages cost memory only once they are touched. */
-	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int r;
+
 	if (memory == MAP_FAILED)
 		return err_raise(-errno);
 	registry_init(&shell->core, &core, memory);
+	r = registry_store_load(&shell->records, &shell->core, began_ms, &fault);
+	if (r < 0)
+		return refuse(&fault, r);
+	log_info("store.loaded", log_u64("seq", head.seq),
+		 log_u64("users", shell->core.state.users_count),
+		 log_u64("streams", shell->core.state.streams_count),
+		 log_i64("ms", daemon_now_ms() - began_ms));
+	return 0;
+}
+
+static int serve(struct shell *shell, const struct daemon_options *given)
+{
+	struct daemon_options options = *given;
+	struct daemon *daemon;
+	int r;
 
 	options.snapshot = (struct snapshot_port){ .context = shell,
 						   .begin = port_begin,
@@ -178,12 +218,34 @@ static int run(const struct daemon_options *given)
 		&options,
 		&(struct actor){ .core = &shell->core, .handle = handle, .deadline = deadline },
 		&daemon);
-	if (r == 0) {
-		r = daemon_run(daemon);
-		daemon_close(daemon);
-	}
+	if (r < 0)
+		return err_pass(r);
+	for (size_t i = 0; i < shell->records.mark_count; i++)
+		daemon_restore(daemon, &shell->records.marks[i]);
+	ev_timer_init(&shell->tend, on_tend, TEND_S, TEND_S);
+	shell->tend.data = shell;
+	ev_timer_start(daemon_loop(daemon), &shell->tend);
+	r = daemon_run(daemon);
+	ev_timer_stop(daemon_loop(daemon), &shell->tend);
+	daemon_close(daemon);
+	return r;
+}
+
+static int run(const struct daemon_options *options)
+{
+	struct shell *shell = calloc(1, sizeof *shell);
+	int r;
+
+	if (!shell)
+		return err_raise(-ENOMEM);
+	r = open_store(shell, options);
+	if (r == 0)
+		r = load(shell, options);
+	if (r == 0)
+		r = serve(shell, options);
+	registry_store_fini(&shell->records);
 	store_close(shell->store);
-	return err_pass(r);
+	return r;
 }
 
 int main(int argc, char **argv)

@@ -43,15 +43,7 @@ void registry_gateway_gone(struct registry *self, uint64_t incarnation, const ch
 		return;
 	}
 	registry_gateway_move(self, incarnation, LINK_DOWN, reason);
-	for (unsigned i = 0; i < REGISTRY_SWEEPS_MAX; i++)
-		if (self->sweeps[i].gateway == 0) {
-			self->sweeps[i] = (struct registry_sweep){ .gateway = incarnation };
-			return;
-		}
-	/* More at once than we keep track of: any sweep takes down what no living gateway
-	 * holds, so starting one over covers it.
-	 */
-	self->sweeps[0].next_user = 0;
+	registry_sweep(self, incarnation, false);
 }
 
 void registry_on_gateway_up(struct registry *self, const struct input *input)
@@ -94,6 +86,7 @@ static void link_change(struct registry *self, struct state_user *user, struct p
 {
 	struct stream_event *event = registry_story(self, EVENT_LINK_CHANGED, user);
 
+	self->confirmed[user - self->state.users] = true;
 	event->link_changed.link = link;
 	event->link_changed.gateway = gateway.incarnation;
 	event->link_changed.state = state;
@@ -149,6 +142,23 @@ void registry_refuse_link(struct registry *self, struct peer gateway, struct tex
 	event->registry_unknown_link.link = link;
 }
 
+/* Told again after a restart, though another gateway has taken the user since: the phone comes back
+ * by itself and says where it is.
+ */
+static bool is_elsewhere(const struct registry *self, const struct state_user *user,
+			 const struct input *input)
+{
+	return input->event->edge_link_opened.resumed && user->gateway != input->peer.incarnation &&
+	       state_link(&self->state, user) == LINK_UP;
+}
+
+static bool is_known(const struct state_user *user, const struct input *input)
+{
+	return input->event->edge_link_opened.resumed && user->link_state == LINK_UP &&
+	       user->link == input->event->edge_link_opened.link &&
+	       user->gateway == input->peer.incarnation;
+}
+
 void registry_on_link_opened(struct registry *self, const struct input *input)
 {
 	const struct stream_event *event = input->event;
@@ -158,9 +168,15 @@ void registry_on_link_opened(struct registry *self, const struct input *input)
 	bool fresh = !user || user->session == SESSION_NONE;
 
 	if (event->user_id.length == 0 || (fresh && !state_has_room(&self->state)) ||
-	    !state_gateway_find(&self->state, input->peer.incarnation)) {
+	    !state_gateway_find(&self->state, input->peer.incarnation) ||
+	    (!fresh && is_elsewhere(self, user, input))) {
 		registry_refuse_link(self, input->peer, event->user_id, link);
 		self->stats.full++;
+		return;
+	}
+	if (!fresh && is_known(user, input)) {
+		self->confirmed[user - self->state.users] = true;
+		registry_relay_filter(self, user);
 		return;
 	}
 	if (fresh) {
@@ -240,7 +256,7 @@ void registry_on_glasses(struct registry *self, const struct input *input)
 		change->glasses_changed.wifi = wifi;
 		registry_tell(self, change);
 	}
-	if (event->edge_glasses.has_state && connected)
+	if (event->edge_glasses.has_state && connected && !event->edge_glasses.resumed)
 		registry_capabilities(self, user);
 }
 
@@ -305,22 +321,55 @@ void registry_session_check_end(struct registry *self, struct state_user *user, 
 
 /* Gateways that are gone ------------------------------------------------------------------- */
 
-static bool holder_gone(const struct registry *self, uint64_t gateway)
+void registry_sweep(struct registry *self, uint64_t gateway, bool unconfirmed)
 {
-	return !state_gateway_find(&self->state, gateway);
+	struct registry_sweep *sweep = &self->sweeps[0];
+
+	for (unsigned i = 0; i < REGISTRY_SWEEPS_MAX && sweep->gateway != 0; i++)
+		sweep = &self->sweeps[i];
+	/* More at once than we keep track of: any sweep takes down what no living gateway
+	 * holds, so starting one over covers it.
+	 */
+	if (sweep->gateway != 0)
+		sweep->next_user = 0;
+	else
+		*sweep = (struct registry_sweep){ .gateway = gateway, .unconfirmed = unconfirmed };
 }
 
-static void sweep_user(struct registry *self, struct state_user *user)
+/* A gateway that an earlier life knew has told of all it holds: the rest is no more. */
+void registry_on_announced(struct registry *self, const struct input *input)
 {
-	if (user->link_state == LINK_UP && holder_gone(self, user->gateway))
+	for (unsigned i = 0; i < GATEWAYS_MAX; i++) {
+		if (self->remembered[i] != input->peer.incarnation)
+			continue;
+		self->remembered[i] = 0;
+		registry_sweep(self, input->peer.incarnation, true);
+	}
+}
+
+static bool is_gone(const struct registry *self, const struct registry_sweep *sweep,
+		    uint64_t gateway, bool confirmed)
+{
+	return !state_gateway_find(&self->state, gateway) ||
+	       (sweep->unconfirmed && gateway == sweep->gateway && !confirmed);
+}
+
+static void sweep_user(struct registry *self, const struct registry_sweep *sweep,
+		       struct state_user *user)
+{
+	uint32_t user_slot = (uint32_t)(user - self->state.users);
+
+	if (user->link_state == LINK_UP &&
+	    is_gone(self, sweep, user->gateway, self->confirmed[user_slot]))
 		link_change(self, user, (struct peer){ ROLE_GATEWAY, user->gateway }, user->link,
 			    LINK_DOWN, 0);
 	for (uint32_t slot = user->apps; slot != STATE_NONE;) {
 		struct state_app *app = &self->state.apps[slot];
 
-		slot = app->next;
-		if (app->link != 0 && holder_gone(self, app->gateway))
+		if (app->link != 0 &&
+		    is_gone(self, sweep, app->gateway, self->apps[slot].confirmed))
 			registry_app_lost(self, user, app);
+		slot = app->next;
 	}
 }
 
@@ -347,6 +396,6 @@ void registry_sweep_step(struct registry *self)
 		struct state_user *user = state_user_of(&self->state, sweep->next_user++);
 
 		if (user)
-			sweep_user(self, user);
+			sweep_user(self, sweep, user);
 	}
 }

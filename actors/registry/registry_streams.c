@@ -10,77 +10,6 @@
 #define LIABILITY_STEP_MS 1000 /* between two looks at what is owed */
 #define LIABILITY_STEP_SLOTS 65536 /* slots looked at each time */
 
-/* Repeated requests get the first answer --------------------------------------------------- */
-
-static struct registry_answer *answer_slot(struct registry *self, uint64_t origin, uint64_t request)
-{
-	/* Four places for each hash; the oldest of them makes room. */
-	uint64_t mixed = (origin ^ request * UINT64_C(0x9e3779b97f4a7c15)) >> 7;
-	uint64_t base = mixed * 4 & (REGISTRY_ANSWERS - 1);
-	struct registry_answer *oldest = &self->answers[base];
-
-	for (unsigned i = 0; i < 4; i++) {
-		struct registry_answer *answer = &self->answers[base + i];
-
-		if (answer->origin == origin && answer->request == request)
-			return answer;
-		if (oldest->request != 0 && (answer->request == 0 || answer->at < oldest->at))
-			oldest = answer;
-	}
-	return oldest;
-}
-
-static void result_send(struct registry *self, const struct input *input,
-			const struct registry_answer *answer)
-{
-	struct stream_event *event = registry_send(self, input->peer, EVENT_STREAM_RESULT, NULL);
-
-	event->user_id = input->event->user_id;
-	event->stream_id = (struct text){ answer->stream_id, answer->id_length };
-	event->epoch = answer->epoch;
-	event->stream_result.result = answer->result;
-	event->stream_result.running = answer->running;
-}
-
-static bool answered_before(struct registry *self, const struct input *input)
-{
-	const struct stream_event *event = input->event;
-	const struct registry_answer *answer = answer_slot(self, event->origin, event->request);
-
-	if (event->request == 0 || answer->request != event->request ||
-	    answer->origin != event->origin)
-		return false;
-	self->stats.answered_again++;
-	result_send(self, input, answer);
-	return true;
-}
-
-static void answer(struct registry *self, const struct input *input, enum result result,
-		   enum kind running, const struct state_stream *stream)
-{
-	const struct stream_event *event = input->event;
-	/* What has no id cannot be asked again. */
-	struct registry_answer *answer = event->request
-						 ? answer_slot(self, event->origin, event->request)
-						 : &self->unnumbered;
-
-	*answer = (struct registry_answer){
-		.origin = event->origin,
-		.request = event->request,
-		.result = (uint8_t)result,
-		.running = (uint8_t)running,
-		.epoch = stream ? stream->epoch : 0,
-		.at = ++self->answered,
-	};
-	if (stream) {
-		struct text id = registry_text(self, stream->id);
-
-		memcpy(answer->stream_id, id.bytes, id.length);
-		answer->id_length = (uint8_t)id.length;
-	}
-	result_send(self, input, answer);
-}
-
 /* Story of a stream ------------------------------------------------------------------------ */
 
 static struct stream_event *stream_story(struct registry *self, enum stream_event_type type,
@@ -149,6 +78,36 @@ static bool owner_reachable(const struct registry *self, const struct state_user
 	return owner && state_app_reachable(&self->state, owner);
 }
 
+/* The story event that shows why; 0: what led to the end is no fact of the story. */
+static uint64_t evidence(const struct registry *self, const struct state_stream *stream,
+			 enum end_cause cause)
+{
+	const struct state_user *user = state_user_of(&self->state, stream->user);
+	const struct state_app *owner =
+		state_app_find(&self->state, user, registry_text(self, stream->package));
+	const struct state_gateway *gateway = state_gateway_find(&self->state, user->gateway);
+
+	switch (cause) {
+	case END_PHONE_LOST:
+	case END_SESSION_ENDED:
+		return user->link_seq;
+	case END_GLASSES_LOST:
+		return user->glasses_seq;
+	case END_GATEWAY_LOST:
+		return gateway ? gateway->seq : user->link_seq;
+	case END_ACKS_MISSED:
+	case END_NEVER_STARTED:
+	case END_STALLED:
+		return stream->activity_seq;
+	case END_APP_CLOSED:
+		return owner ? owner->seq : 0;
+	case END_DURATION_LIMIT:
+		return stream->opened_seq;
+	default:
+		return 0;
+	}
+}
+
 void registry_close(struct registry *self, struct state_stream *stream,
 		    const struct closing *closing)
 {
@@ -162,6 +121,7 @@ void registry_close(struct registry *self, struct state_stream *stream,
 	bound_liabilities(self, user);
 	struct stream_event *event = stream_story(self, EVENT_STREAM_CLOSED, stream);
 
+	event->cause = evidence(self, stream, closing->cause);
 	event->stream_closed.end_cause = closing->cause;
 	event->stream_closed.hop = rule->hop;
 	event->stream_closed.by = closing->by;
@@ -203,6 +163,8 @@ static enum result judge_open(const struct registry *self, const struct stream_e
 		*running = active->kind;
 		return RESULT_CONFLICT;
 	}
+	if (self->no_storage)
+		return RESULT_NO_STORAGE;
 	if (!state_has_room(&self->state))
 		return RESULT_FULL;
 	return RESULT_OK;
@@ -217,13 +179,13 @@ void registry_on_stream_open(struct registry *self, const struct input *input)
 	char id[STREAM_ID_SIZE];
 	enum result result;
 
-	if (answered_before(self, input))
+	if (registry_answered_before(self, input))
 		return;
 	result = event->stream_open.kind == KIND_NONE ? RESULT_REFUSED
 						      : judge_open(self, event, user, &running);
 	if (result != RESULT_OK) {
 		self->stats.full += result == RESULT_FULL;
-		answer(self, input, result, running, NULL);
+		registry_answer(self, input, result, running, NULL);
 		return;
 	}
 	active = state_active(&self->state, user);
@@ -246,7 +208,7 @@ void registry_on_stream_open(struct registry *self, const struct input *input)
 	opened->stream_opened.audio = event->stream_open.audio;
 	opened->stream_opened.options = event->stream_open.options;
 	registry_tell(self, opened);
-	answer(self, input, RESULT_OK, KIND_NONE, state_active(&self->state, user));
+	registry_answer(self, input, RESULT_OK, KIND_NONE, state_active(&self->state, user));
 }
 
 void registry_on_stream_close(struct registry *self, const struct input *input)
@@ -254,18 +216,19 @@ void registry_on_stream_close(struct registry *self, const struct input *input)
 	const struct stream_event *event = input->event;
 	struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
 
-	if (answered_before(self, input))
+	if (registry_answered_before(self, input))
 		return;
 	if (event->stream_close.end_cause == END_NONE) {
 		self->stats.refused++;
-		answer(self, input, RESULT_REFUSED, KIND_NONE, NULL);
+		registry_answer(self, input, RESULT_REFUSED, KIND_NONE, NULL);
 		return;
 	}
 	if (!stream || !phase_active(stream->phase) || stream->epoch != event->epoch) {
-		answer(self, input, stream ? RESULT_STALE : RESULT_NOT_FOUND, KIND_NONE, NULL);
+		registry_answer(self, input, stream ? RESULT_STALE : RESULT_NOT_FOUND, KIND_NONE,
+				NULL);
 		return;
 	}
-	answer(self, input, RESULT_OK, KIND_NONE, stream);
+	registry_answer(self, input, RESULT_OK, KIND_NONE, stream);
 	registry_close(self, stream,
 		       &(struct closing){ .cause = event->stream_close.end_cause,
 					  .by = event->stream_close.by,
@@ -434,23 +397,29 @@ void registry_on_missed(struct registry *self, const struct input *input)
 	stream_move(self, stream, next, event->stream_missed.missed, stream->start_delivered);
 }
 
+static enum end_cause cause_of_timer(const struct state_stream *stream, enum timer timer)
+{
+	if (timer == TIMER_DURATION)
+		return END_DURATION_LIMIT;
+	return stream->was_live || stream->phase == PHASE_STOPPING ? END_STALLED
+								   : END_NEVER_STARTED;
+}
+
 void registry_on_stream_timer(struct registry *self, const struct input *input)
 {
 	const struct stream_event *event = input->event;
+	const enum timer timer = event->timer_expired.timer;
 	struct state_stream *stream = active_named(self, event, true);
 
 	if (!stream)
 		return;
-	if (stream->activity_seq != event->cause) {
+	if (event->cause != (timer == TIMER_DURATION ? stream->opened_seq : stream->activity_seq)) {
 		self->stats.ignored++;
 		return;
 	}
 	registry_close(
 		self, stream,
-		&(struct closing){ .cause = stream->was_live || stream->phase == PHASE_STOPPING
-						    ? END_STALLED
-						    : END_NEVER_STARTED,
-				   .last_ack_age_ms = -1 });
+		&(struct closing){ .cause = cause_of_timer(stream, timer), .last_ack_age_ms = -1 });
 }
 
 /* Questions and operators ------------------------------------------------------------------ */
@@ -475,12 +444,30 @@ void registry_on_check(struct registry *self, const struct input *input)
 		reply->registry_checked.rtmp_url = registry_text(self, active->rtmp_url);
 }
 
+/* Asked again because the answer got lost: it is done already. */
+static bool operator_answered_before(struct registry *self, const struct input *input)
+{
+	const struct registry_answer *answer = registry_answer_find(self, input->event);
+
+	if (!answer)
+		return false;
+	struct stream_event *reply = registry_send(self, input->peer, EVENT_OPERATOR_RESULT, NULL);
+
+	reply->operator_result.result = answer->result;
+	reply->stream_id =
+		effects_keep(self->fx, (struct text){ answer->stream_id, answer->id_length });
+	reply->epoch = answer->epoch;
+	return true;
+}
+
 void registry_on_operator_stop(struct registry *self, const struct input *input)
 {
 	const struct stream_event *event = input->event;
 	struct state_stream *stream = NULL;
 	struct stream_event *reply;
 
+	if (operator_answered_before(self, input))
+		return;
 	if (event->stream_id.length > 0)
 		stream = state_stream_find(&self->state, event->stream_id);
 	else
@@ -497,6 +484,7 @@ void registry_on_operator_stop(struct registry *self, const struct input *input)
 	reply->user_id = registry_text(self, state_user_of(&self->state, stream->user)->id);
 	reply->stream_id = registry_text(self, stream->id);
 	reply->epoch = stream->epoch;
+	(void)registry_answer_keep(self, event, RESULT_OK, KIND_NONE, stream);
 	registry_close(self, stream,
 		       &(struct closing){ .cause = END_OPERATOR_STOP,
 					  .by = event->operator_stop.by,

@@ -203,6 +203,8 @@ void unmanaged_handle(struct unmanaged *self, const struct input *input, int64_t
 	case INPUT_PEER_UP:
 		if (input->peer.role == ROLE_GATEWAY && self->synced)
 			reconcile_soon(self);
+		if (input->peer.role == ROLE_REGISTRY)
+			unmanaged_ask_again(self);
 		break;
 	case INPUT_BLIND:
 	case INPUT_PEER_DOWN:

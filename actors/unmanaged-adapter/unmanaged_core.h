@@ -15,7 +15,8 @@
 #define PENDING_MARGIN_MS 1000 /* what ran before its expiry is heard of by then */
 #define RECONCILE_MS 5000 /* what is owed is said again after */
 #define RECONCILE_SLOTS 4096 /* records looked at in one call */
-#define LIABILITIES_ROOM 8 /* effects that one record may need */
+#define LIABILITIES_ROOM 8 /* effects that one request may need */
+#define RECORD_ROOM 80 /* and one record: 32 ends of its owner, twice, a start, a stop, a word */
 
 struct unmanaged_options {
 	struct state_options state;
@@ -32,6 +33,7 @@ enum pending_step {
 struct unmanaged_pending {
 	uint8_t step; /* enum pending_step */
 	bool stop, permitted, oversized;
+	bool again; /* the registry was asked before; its answer may be lost */
 	struct peer gateway;
 	uint64_t origin, request, link, seen_seq;
 	int64_t expires_ms;

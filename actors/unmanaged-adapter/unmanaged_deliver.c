@@ -85,18 +85,70 @@ static void deliver_status(struct unmanaged *self, const struct state_stream *st
 	event->deliver_status.terminal = terminal;
 }
 
+static void deliver_end(struct unmanaged *self, const struct state_stream *stream,
+			const struct state_app *owner)
+{
+	deliver_status(self, stream, owner, phase_end_rule(KIND_UNMANAGED, stream->end_cause)->word,
+		       false, true);
+}
+
+/* The oldest stream of @owner behind @epoch whose end it must still be told. */
+static const struct state_stream *next_owed(const struct unmanaged *self,
+					    const struct state_user *user,
+					    const struct state_app *owner, uint64_t epoch)
+{
+	const struct state_stream *next = NULL;
+
+	for (uint32_t slot = user->liabilities; slot != STATE_NONE;) {
+		const struct state_stream *stream = state_stream_at(&self->state, slot);
+
+		slot = stream->next;
+		if (stream->told_owed && stream->kind == KIND_UNMANAGED && stream->epoch > epoch &&
+		    (!next || stream->epoch < next->epoch) &&
+		    text_equal(unmanaged_text(self, stream->package),
+			       unmanaged_text(self, owner->package)))
+			next = stream;
+	}
+	return next;
+}
+
+/* Gateways pass on nothing of a stream that is older than what an app has heard last, and an app
+ * takes any end for that of its newest stream: so ends are told in order, before anything newer.
+ */
+static void deliver_owed_ends(struct unmanaged *self, const struct state_user *user,
+			      const struct state_app *owner, uint64_t before_epoch)
+{
+	const struct state_stream *stream = next_owed(self, user, owner, 0);
+
+	for (; stream && stream->epoch < before_epoch;
+	     stream = next_owed(self, user, owner, stream->epoch))
+		deliver_end(self, stream, owner);
+}
+
+static const struct state_app *reachable_owner(const struct unmanaged *self,
+					       const struct state_user *user,
+					       const struct state_stream *stream)
+{
+	const struct state_app *owner =
+		state_app_find(&self->state, user, unmanaged_text(self, stream->package));
+
+	return owner && state_app_reachable(&self->state, owner) ? owner : NULL;
+}
+
 /* Direct to the owner first, then a copy to every subscriber, the owner included (4.3). */
 void unmanaged_notify(struct unmanaged *self, const struct state_stream *stream, const char *word,
 		      bool terminal, bool direct, bool copies)
 {
 	const struct state_user *user = user_of(self, stream);
-	const struct state_app *owner =
-		state_app_find(&self->state, user, unmanaged_text(self, stream->package));
 
 	if (!user)
 		return; /* gone with its last stream: nobody is left to tell */
-	if (direct && owner && state_app_reachable(&self->state, owner))
+	const struct state_app *owner = reachable_owner(self, user, stream);
+
+	if (direct && owner) {
+		deliver_owed_ends(self, user, owner, stream->epoch);
 		deliver_status(self, stream, owner, word, false, terminal);
+	}
 	for (uint32_t slot = user->apps; copies && slot != STATE_NONE;) {
 		const struct state_app *app = state_app_at(&self->state, slot);
 
@@ -107,38 +159,53 @@ void unmanaged_notify(struct unmanaged *self, const struct state_stream *stream,
 	}
 }
 
-static void settle_stream(struct unmanaged *self, const struct state_stream *stream)
+/* What the device must still be told of @stream. */
+static void settle_device(struct unmanaged *self, const struct state_stream *stream)
 {
 	if (stream->kind != KIND_UNMANAGED)
 		return;
-	if (stream->phase == PHASE_CLOSED) {
-		if (stream->told_owed)
-			unmanaged_notify(self, stream,
-					 phase_end_rule(KIND_UNMANAGED, stream->end_cause)->word,
-					 true, true, false);
-		if (stream->stop_owed)
-			unmanaged_deliver_stop(self, stream);
-		self->stats.said_again += stream->told_owed + stream->stop_owed;
-	} else if (!stream->start_delivered) {
+	if (stream->phase == PHASE_CLOSED && stream->stop_owed) {
+		unmanaged_deliver_stop(self, stream);
+		self->stats.said_again++;
+	} else if (stream->phase != PHASE_CLOSED && !stream->start_delivered) {
 		unmanaged_deliver_start(self, stream);
 		self->stats.said_again++;
 	}
+}
+
+/* And its owner, of this end and all later ones: the oldest that is owed speaks for them. */
+static void settle_owner(struct unmanaged *self, const struct state_stream *stream)
+{
+	const struct state_user *user = user_of(self, stream);
+	const struct state_app *owner = reachable_owner(self, user, stream);
+
+	if (!owner || next_owed(self, user, owner, 0) != stream)
+		return;
+	deliver_owed_ends(self, user, owner, UINT64_MAX);
+	self->stats.said_again++;
 }
 
 void unmanaged_settle_user(struct unmanaged *self, const struct state_user *user)
 {
 	if (user->session != SESSION_OPEN && user->session != SESSION_ENDING)
 		return;
+	for (uint32_t slot = user->apps; slot != STATE_NONE;) {
+		const struct state_app *app = state_app_at(&self->state, slot);
+
+		slot = app->next;
+		if (state_app_reachable(&self->state, app))
+			deliver_owed_ends(self, user, app, UINT64_MAX);
+	}
 	for (uint32_t slot = user->liabilities; slot != STATE_NONE;) {
 		const struct state_stream *stream = state_stream_at(&self->state, slot);
 
 		slot = stream->next;
-		settle_stream(self, stream);
+		settle_device(self, stream);
 	}
 	const struct state_stream *active = state_active(&self->state, user);
 
 	if (active)
-		settle_stream(self, active);
+		settle_device(self, active);
 }
 
 /* After a restart or a gap the owner may have missed the last word.  An app that came later never
@@ -164,14 +231,15 @@ void unmanaged_reconcile_step(struct unmanaged *self)
 			self->reconcile_ms = self->now_ms + RECONCILE_MS;
 			return;
 		}
-		if (effects_room(self->fx) < 2 * LIABILITIES_ROOM)
+		if (effects_room(self->fx) < RECORD_ROOM)
 			return;
 		const struct state_stream *stream =
 			state_stream_at(&self->state, self->reconcile_slot++);
 
 		if (!stream)
 			continue;
-		settle_stream(self, stream);
+		settle_owner(self, stream);
+		settle_device(self, stream);
 		if (self->reconcile_words)
 			repeat_word(self, stream);
 	}

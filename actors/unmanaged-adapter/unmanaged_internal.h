@@ -29,6 +29,7 @@ struct unmanaged_pending *unmanaged_pending_find(const struct unmanaged *self, u
 void unmanaged_on_story_of(struct unmanaged *self, struct unmanaged_pending *pending);
 void unmanaged_parked_step(struct unmanaged *self);
 void unmanaged_answered_step(struct unmanaged *self);
+void unmanaged_ask_again(struct unmanaged *self);
 /* When a request is answered with an error for want of any other; INT64_MAX: never. */
 int64_t unmanaged_gives_up_ms(const struct unmanaged_pending *pending);
 void unmanaged_expire(struct unmanaged *self);

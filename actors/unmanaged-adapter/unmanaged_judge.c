@@ -98,6 +98,10 @@ void unmanaged_judge_result(const struct unmanaged *self, const struct unmanaged
 	case RESULT_FULL:
 		refuse(out, "INTERNAL_ERROR", "No room for another stream, try again later");
 		return;
+	case RESULT_NO_STORAGE:
+		refuse(out, "INTERNAL_ERROR",
+		       "The cloud has no storage left for new streams, try again later");
+		return;
 	default:
 		refuse(out, "INTERNAL_ERROR", "Cannot start stream (%s%s%s)",
 		       words_name(&result_words, result), running ? ": " : "",

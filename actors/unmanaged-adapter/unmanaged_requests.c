@@ -87,9 +87,10 @@ static struct stream_event *ask(struct unmanaged *self, struct unmanaged_pending
 
 static void act_start(struct unmanaged *self, struct unmanaged_pending *pending)
 {
-	struct refusal refusal;
+	struct refusal refusal = { 0 };
 
-	unmanaged_judge_start(self, pending, &refusal);
+	if (!pending->again)
+		unmanaged_judge_start(self, pending, &refusal);
 	if (refusal.code) {
 		pending_done(self, pending, &refusal);
 		return;
@@ -145,7 +146,7 @@ static void act_stop(struct unmanaged *self, struct unmanaged_pending *pending)
 		}
 		if (!own && matches)
 			refuse_foreign(package, named, owner, &refusal);
-	} else if (!active && user) {
+	} else if (!active && user && !pending->again) {
 		unmanaged_deliver_orphan_stop(self, user, package, named);
 	}
 	pending_done(self, pending, &refusal);
@@ -228,6 +229,24 @@ void unmanaged_parked_step(struct unmanaged *self)
 		if (pending->step == PENDING_PARKED && self->seq >= pending->seen_seq)
 			act(self, pending);
 	}
+}
+
+/* A registry that dies between its commit and its answer has taken the request for good: nobody
+ * repeats it.  So it is asked again, as it was: what it did about a request it knows, also in a
+ * later life, and says the same once more.
+ */
+void unmanaged_ask_again(struct unmanaged *self)
+{
+	for (unsigned i = 0; i < self->pending_high; i++) {
+		struct unmanaged_pending *pending = &self->pending[i];
+
+		if (pending->step != PENDING_ASKED && pending->step != PENDING_TOLD)
+			continue;
+		pending->step = PENDING_PARKED;
+		pending->again = true;
+		self->parked++;
+	}
+	unmanaged_parked_step(self);
 }
 
 /* A snapshot stands for the story that these waited for. */

@@ -59,6 +59,48 @@ void bench_setup(void)
 	bench_open(&options);
 }
 
+static void restore(const struct state *from, struct registry *to)
+{
+	struct stream_event row;
+
+	for (unsigned i = 0; i < GATEWAYS_MAX; i++) {
+		if (from->gateways[i].incarnation == 0)
+			continue;
+		state_gateway_row(&from->gateways[i], &row);
+		cr_assert_eq(registry_load_row(to, &row), 0);
+	}
+	for (uint32_t slot = 0; slot < from->users_fresh; slot++) {
+		const struct state_user *user = state_user_of(from, slot);
+		struct state_record record;
+
+		if (!user)
+			continue;
+		state_record_begin(from, user, &record);
+		while (state_record_next(from, &record, &row))
+			cr_assert_eq(registry_load_row(to, &row), 0);
+	}
+}
+
+void bench_restart(void)
+{
+	struct registry_options options = bench.registry.options;
+	static struct registry next;
+	void *memory = fake_memory(registry_bytes(&options));
+
+	options.first_seq = bench.registry.seq;
+	options.first_epoch = bench.registry.next_epoch;
+	options.incarnation++;
+	registry_init(&next, &options, memory);
+	restore(&bench.registry.state, &next);
+	fake_free(bench.registry_memory, registry_bytes(&options));
+	bench.registry = next;
+	/* Its tables look themselves up by their owner. */
+	bench.registry.state.user_index.keys.context = &bench.registry.state;
+	bench.registry.state.stream_index.keys.context = &bench.registry.state;
+	bench.registry_memory = memory;
+	registry_loaded(&bench.registry, bench.now_ms);
+}
+
 /* Checks ----------------------------------------------------------------------------------- */
 
 static void check_story(const struct stream_event *event, uint64_t expected)

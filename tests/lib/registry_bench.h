@@ -34,6 +34,7 @@ struct registry_options bench_options(void);
 void bench_open(const struct registry_options *options);
 void bench_setup(void); /* bench_open() with bench_options() */
 void bench_close(void); /* only for tests that open many */
+void bench_restart(void); /* another life that knows what the records of this one say */
 
 void bench_input(const struct input *input);
 void bench_say(struct peer peer, const struct stream_event *event);

@@ -343,3 +343,31 @@ Test(app, what_makes_no_sense_changes_nothing, .init = setup)
 	tell(app(USER, package, APP_STOPPED));
 	cr_assert_eq(world.core.user_slots.count, 0); /* there was no session */
 }
+
+/* Whether it lives or not; a snapshot does not give it more. */
+Test(timers, a_stream_has_its_time)
+{
+	struct scheduler_options options = world_options();
+
+	options.kinds[KIND_UNMANAGED].duration_max_ms = 9000;
+	options.kinds[KIND_UNMANAGED].probe_phases = 0;
+	world_start(options);
+	uint64_t cause = tell(opened(USER, "s1", 6, KIND_UNMANAGED));
+
+	tell(moved(USER, "s1", 6, PHASE_LIVE));
+	at(5000);
+	struct stream_event again = row(USER, "s1", 6, KIND_UNMANAGED, PHASE_LIVE);
+
+	again.snapshot_stream.opened_seq = cause;
+	resync();
+	tell_row(again, world.seq);
+	synced();
+	at(8990);
+	quiet();
+	at(9000);
+	cr_assert_eq(expired(9000, TIMER_DURATION, cause)->after_ms, 9000);
+	tell(closed(USER, "s1", 6));
+	at(40000);
+	quiet();
+	cr_assert_eq(scheduler_timers(&world.core), 0);
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/* Goal: a registry that was started anew takes up the world as it left it: what gateways tell again
+ * changes nothing, what they no longer hold is down, what was owed still is, and nothing is judged
+ * for the time nobody was here (design.md 1, promises 5 and 6).  Method: a scene, another life
+ * (bench_restart()), and the announcements of the gateways in every variation.
+ */
+#include "common/phase.h"
+#include "tests/lib/registry_bench.h"
+
+#define U "u@x"
+
+static const struct peer glasses_gateway = { ROLE_GATEWAY, GATEWAY_A };
+static const struct peer app_gateway = { ROLE_GATEWAY, GATEWAY_B };
+static const struct peer scheduler = { ROLE_SCHEDULER, 3 };
+
+static void setup(void)
+{
+	bench_setup();
+	glasses_up(U, 11);
+	glasses_state(U, "Mentra Live");
+	app_up(U, "pa", 21);
+	stream_open(U, "pa", 0);
+	stream_status(U, DEVICE_STREAMING);
+}
+
+static void announce_glasses(struct peer gateway, uint64_t link)
+{
+	struct stream_event event = about(U, EVENT_EDGE_LINK_OPENED);
+
+	event.edge_link_opened.link = link;
+	event.edge_link_opened.resumed = true;
+	bench_say(gateway, &event);
+}
+
+static void announce_state(void)
+{
+	struct stream_event event = about(U, EVENT_EDGE_GLASSES);
+
+	event.edge_glasses.link = 11;
+	event.edge_glasses.has_state = event.edge_glasses.connected = true;
+	event.edge_glasses.model = TEXT("Mentra Live");
+	event.edge_glasses.wifi = WIFI_ON;
+	event.edge_glasses.resumed = true;
+	bench_say(glasses_gateway, &event);
+}
+
+static void announce_app(const char *package, uint64_t link)
+{
+	struct stream_event event = about(U, EVENT_EDGE_APP_OPENED);
+
+	event.edge_app_opened.link = link;
+	event.edge_app_opened.package = text_of(package);
+	event.edge_app_opened.key_ok = event.edge_app_opened.resumed = true;
+	event.edge_app_opened.app_type = APP_TYPE_BACKGROUND;
+	bench_say(app_gateway, &event);
+}
+
+static void announced(struct peer gateway)
+{
+	bench_say(gateway, &(struct stream_event){ .type = EVENT_EDGE_ANNOUNCED });
+}
+
+Test(registry_restart, all_as_it_was, .init = setup)
+{
+	uint64_t seq = bench.registry.seq;
+
+	bench_restart();
+	announce_glasses(glasses_gateway, 11);
+	expect_said("registry.relay_filter");
+	announce_state();
+	announce_app("pa", 21);
+	expect_said("registry.app_result");
+	announced(glasses_gateway);
+	announced(app_gateway);
+	bench_tick(5000);
+	cr_assert_eq(bench.registry.seq, seq, "nothing has happened");
+	cr_assert_eq(the_stream(U)->phase, PHASE_LIVE);
+	cr_assert_eq(the_app(U, "pa")->state, APP_RUNNING);
+}
+
+Test(registry_restart, what_is_told_no_more_is_down, .init = setup)
+{
+	bench_restart();
+	announced(glasses_gateway);
+	bench_tick(100);
+	cr_assert_eq(the_user(U)->link_state, LINK_DOWN);
+	cr_assert_eq(the_app(U, "pa")->state, APP_RUNNING, "its gateway has not spoken yet");
+	announced(app_gateway);
+	bench_tick(100);
+	cr_assert_eq(the_app(U, "pa")->state, APP_GRACE);
+	cr_assert(the_stream(U), "the missed probes will end it, if it does not come back");
+}
+
+/* Only the first announcement is about an earlier life. */
+Test(registry_restart, announced_once_more, .init = setup)
+{
+	bench_restart();
+	announce_glasses(glasses_gateway, 11);
+	announced(glasses_gateway);
+	bench_tick(100);
+	announced(glasses_gateway);
+	bench_tick(100);
+	cr_assert_eq(the_user(U)->link_state, LINK_UP);
+}
+
+Test(registry_restart, glasses_that_moved_while_we_were_away, .init = setup)
+{
+	struct stream_event event = about(U, EVENT_EDGE_LINK_OPENED);
+
+	bench_restart();
+	event.edge_link_opened.link = 12;
+	bench_say(app_gateway, &event); /* a new socket elsewhere, told as news */
+	cr_assert_eq(the_user(U)->link, 12);
+	announce_glasses(glasses_gateway, 11); /* and the old one, half open */
+	expect_said("registry.unknown_link");
+	announced(glasses_gateway);
+	bench_tick(100);
+	cr_assert_eq(the_user(U)->link, 12);
+	cr_assert_eq(the_user(U)->link_state, LINK_UP);
+}
+
+Test(registry_restart, a_gateway_that_does_not_come_back, .init = setup)
+{
+	bench_restart();
+	gateway_lease(GATEWAY_A, 5000);
+	cr_assert_eq(state_link(&bench.registry.state, the_user(U)), LINK_LOST);
+	gateway_lease(GATEWAY_A, bench.registry.options.blind_max_ms);
+	bench_tick(100);
+	cr_assert_eq(the_user(U)->link_state, LINK_DOWN);
+}
+
+Test(registry_restart, a_gateway_that_went_as_we_did, .init = setup)
+{
+	bench_say(glasses_gateway, &(struct stream_event){ .type = EVENT_EDGE_LEAVING });
+	cr_assert_eq(the_user(U)->link_state, LINK_UP, "its links go in slices");
+	bench_restart();
+	bench_tick(100);
+	cr_assert_eq(the_user(U)->link_state, LINK_DOWN);
+}
+
+Test(registry_restart, a_session_that_was_ending, .init = setup)
+{
+	glasses_down(U, 11);
+	timer(TIMER_SESSION_GRACE, U, "", the_user(U)->link_seq);
+	expect_said("stream.closed session.ending");
+	bench_restart();
+	bench_tick(bench.registry.options.ending_max_ms - 1);
+	cr_assert_eq(the_user(U)->session, SESSION_ENDING, "its full time again");
+	bench_tick(1);
+	cr_assert(!the_user(U) || the_user(U)->session == SESSION_NONE);
+}
+
+Test(registry_restart, what_was_owed_still_is, .init = setup)
+{
+	struct stream_event told = about(U, EVENT_EDGE_APP_TOLD);
+	char id[STREAM_ID_MAX + 1];
+
+	text_put(text_of(the_id(the_stream(U))), id, sizeof id);
+	told.stream_id = text_of(id);
+	told.epoch = the_stream(U)->epoch;
+	told.edge_app_told.package = TEXT("pa");
+	told.edge_app_told.outcome = OUTCOME_SENT;
+	glasses_down(U, 11);
+	struct stream_event stop = about(U, EVENT_STREAM_CLOSE);
+
+	stop.stream_id = text_of(id);
+	stop.epoch = told.epoch;
+	stop.stream_close.end_cause = END_APP_STOP;
+	stop.stream_close.by = TEXT("pa");
+	stop.stream_close.told_id = TEXT("what the app said");
+	bench_say((struct peer){ ROLE_UNMANAGED, 5 }, &stop);
+	bench_restart();
+	const struct state_stream *owed = state_stream_find(&bench.registry.state, text_of(id));
+
+	cr_assert(owed && owed->told_owed && owed->stop_owed);
+	cr_assert(text_is(state_text(&bench.registry.state, owed->told_id), "what the app said"));
+	cr_assert(text_is(state_text(&bench.registry.state, owed->by), "pa"));
+	bench_tick(bench.registry.options.stop_owed_ms - 1000);
+	cr_assert(state_stream_find(&bench.registry.state, text_of(id)), "its full time again");
+	bench_say(app_gateway, &told);
+	expect_said("stream.told");
+	bench_tick(3000);
+	cr_assert_null(state_stream_find(&bench.registry.state, text_of(id)), "given up");
+}
+
+Test(registry_restart, a_stop_webhook_of_an_earlier_life, .init = setup)
+{
+	app_stop(U, "pa");
+	cr_assert_eq(the_app(U, "pa")->state, APP_STOPPING);
+	bench_restart();
+	hook_done(U, "pa", HOOK_STOP);
+	cr_assert_null(the_app(U, "pa"));
+	cr_assert_null(the_stream(U), "it went with its app");
+}
+
+Test(registry_restart, apps_of_a_user_who_is_away_are_remembered, .init = setup)
+{
+	glasses_down(U, 11);
+	timer(TIMER_SESSION_GRACE, U, "", the_user(U)->link_seq);
+	bench_tick(bench.registry.options.ending_max_ms);
+	bench_tick(bench.registry.options.stop_owed_ms + 2000);
+	cr_assert(the_user(U)->dormant);
+	bench_restart();
+	cr_assert(the_user(U)->dormant);
+	glasses_up(U, 12);
+	cr_assert_eq(the_app(U, "pa")->state, APP_LOADING);
+}
+
+Test(registry_restart, without_storage_no_new_streams, .init = bench_setup)
+{
+	glasses_up(U, 11);
+	app_up(U, "pa", 21);
+	registry_storage(&bench.registry, false);
+	stream_open(U, "pa", 0);
+	cr_assert_eq(bench_answer(), RESULT_NO_STORAGE);
+	registry_storage(&bench.registry, true);
+	stream_open(U, "pa", 0);
+	cr_assert_eq(bench_answer(), RESULT_OK);
+	registry_storage(&bench.registry, false);
+	stream_status(U, DEVICE_STOPPED);
+	cr_assert_null(the_stream(U), "ends are recorded");
+}
+
+/* Why a stream ended points at what shows it. */
+static uint64_t cause_of_end(void)
+{
+	return bench_fx(EVENT_STREAM_CLOSED, 0)->cause;
+}
+
+static void expire(void)
+{
+	struct stream_event event = about(U, EVENT_STREAM_MISSED);
+	char id[STREAM_ID_MAX + 1];
+
+	text_put(text_of(the_id(the_stream(U))), id, sizeof id);
+	event.stream_id = text_of(id);
+	event.epoch = the_stream(U)->epoch;
+	event.cause = the_stream(U)->activity_seq;
+	event.stream_missed.missed = 3;
+	event.stream_missed.expired = true;
+	bench_say(scheduler, &event);
+}
+
+Test(registry_restart, evidence_phone, .init = setup)
+{
+	glasses_down(U, 11);
+	uint64_t seen = the_user(U)->link_seq;
+
+	expire();
+	cr_assert_eq(cause_of_end(), seen);
+}
+
+Test(registry_restart, evidence_gateway, .init = setup)
+{
+	gateway_lease(GATEWAY_A, 5000);
+	uint64_t seen = bench.registry.seq;
+
+	expire();
+	cr_assert_eq(cause_of_end(), seen);
+	cr_assert_eq(bench_fx(EVENT_STREAM_CLOSED, 0)->stream_closed.end_cause, END_GATEWAY_LOST);
+}
+
+Test(registry_restart, evidence_silence, .init = setup)
+{
+	uint64_t seen = the_stream(U)->activity_seq;
+
+	expire();
+	cr_assert_eq(cause_of_end(), seen);
+}
+
+Test(registry_restart, evidence_app, .init = setup)
+{
+	app_stop(U, "pa");
+	uint64_t seen = the_app(U, "pa")->seq;
+
+	hook_done(U, "pa", HOOK_STOP);
+	cr_assert_eq(cause_of_end(), seen);
+}
+
+Test(registry_restart, evidence_duration, .init = setup)
+{
+	uint64_t seen = the_stream(U)->opened_seq;
+	struct stream_event event = about(U, EVENT_TIMER_EXPIRED);
+	char id[STREAM_ID_MAX + 1];
+
+	text_put(text_of(the_id(the_stream(U))), id, sizeof id);
+	event.stream_id = text_of(id);
+	event.epoch = the_stream(U)->epoch;
+	event.cause = seen;
+	event.timer_expired.timer = TIMER_DURATION;
+	bench_say(scheduler, &event);
+	cr_assert_eq(cause_of_end(), seen);
+	cr_assert_eq(bench_fx(EVENT_STREAM_CLOSED, 0)->stream_closed.end_cause, END_DURATION_LIMIT);
+}
+
+Test(registry_restart, an_operator_may_ask_twice, .init = setup)
+{
+	struct stream_event event = about(U, EVENT_OPERATOR_STOP);
+
+	event.origin = 9;
+	event.request = 4;
+	event.operator_stop.by = TEXT("me");
+	bench_say((struct peer){ ROLE_OPERATOR, 9 }, &event);
+	cr_assert_eq(bench_fx(EVENT_OPERATOR_RESULT, 0)->operator_result.result, RESULT_OK);
+	bench_say((struct peer){ ROLE_OPERATOR, 9 }, &event);
+	expect_said("operator.result");
+	cr_assert_eq(bench_fx(EVENT_OPERATOR_RESULT, 0)->operator_result.result, RESULT_OK);
+	event.request = 5;
+	bench_say((struct peer){ ROLE_OPERATOR, 9 }, &event);
+	cr_assert_eq(bench_fx(EVENT_OPERATOR_RESULT, 0)->operator_result.result, RESULT_NOT_FOUND);
+}
