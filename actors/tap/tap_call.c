@@ -130,7 +130,9 @@ static enum call_verdict take_page(void *context, const struct stream_event *eve
 	const struct history *history = page->history;
 
 	if (event->type == EVENT_HISTORY_END) {
-		page->next_seq = event->history_end.next_seq;
+		page->next_seq = history->once ? 0 : event->history_end.next_seq;
+		if (history->oldest_seq)
+			*history->oldest_seq = event->history_end.oldest_seq;
 		return CALL_DONE;
 	}
 	if (event->type == EVENT_NONE || event->seq <= page->seen_seq)
@@ -140,7 +142,11 @@ static enum call_verdict take_page(void *context, const struct stream_event *eve
 		return CALL_DONE;
 	}
 	page->seen_seq = event->seq;
-	return history->take(history->context, event);
+	enum call_verdict verdict = history->take(history->context, event);
+
+	if (verdict == CALL_DONE)
+		page->next_seq = 0;
+	return verdict;
 }
 
 int history_fetch(const struct cli *cli, const struct history *history)
@@ -155,7 +161,8 @@ int history_fetch(const struct cli *cli, const struct history *history)
 		.question = { .type = EVENT_HISTORY_GET,
 			      .user_id = history->user ? text_of(history->user) : TEXT(""),
 			      .stream_id = history->stream ? text_of(history->stream) : TEXT(""),
-			      .history_get.count_max = HISTORY_PAGE },
+			      .history_get.count_max =
+				      history->count_max ? history->count_max : HISTORY_PAGE },
 		.take = take_page,
 		.context = &page,
 	};

@@ -42,8 +42,12 @@ struct history {
 	uint64_t from_seq; /* 0: the oldest kept */
 	uint64_t upto_seq; /* rows before it; UINT64_MAX: all there are */
 	const char *user, *stream; /* only rows about them; NULL: all */
+	uint64_t count_max; /* rows asked for at once; 0: as many as are good */
+	bool once; /* ask once: no more than count_max rows */
+	/* CALL_DONE: nothing more is wanted. */
 	enum call_verdict (*take)(void *context, const struct stream_event *event);
 	void *context;
+	uint64_t *oldest_seq; /* if not NULL: where the history begins, if it was read to an end */
 };
 
 /* history_fetch() - hand kept story events to @take, each once, in order.

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* tap_cmd_ls.c - `weir ls`: the streams, as the registry's snapshot tells them. */
 
+#include "actors/tap/tap_ages.h"
 #include "actors/tap/tap_call.h"
 #include "actors/tap/tap_clock.h"
 #include "actors/tap/tap_stream.h"
-#include "actors/tap/tap_table.h"
+#include "actors/tap/tap_stuck.h"
 
 struct values {
 	const char *user, *kind, *app, *phase;
-	bool all;
+	bool all, stuck;
+	struct stuck_bounds bounds;
 };
 
-static struct values values;
+static struct values values = { .bounds = STUCK_BOUNDS_DEFAULT };
 
 #define ROW(name_, kind_, value_, member, max_, meaning_) \
 	{ \
@@ -25,11 +27,14 @@ static const struct option_row rows[] = {
 	ROW("app", OPTION_TEXT, "PACKAGE", app, PACKAGE_MAX, "only streams that this app owns"),
 	ROW("phase", OPTION_TEXT, "PHASE", phase, 16, "only streams in this phase, e.g. live"),
 	ROW("all", OPTION_FLAG, NULL, all, 0, "also streams that are over but still owe something"),
+	ROW("stuck", OPTION_FLAG, NULL, stuck, 0, "only stuck ones; status 1 if there are any"),
+	STUCK_ROWS(struct values),
 };
 
 static const char *const examples[] = {
 	"weir ls",
 	"weir ls --phase suspect",
+	"weir ls --stuck || echo somebody should look",
 	"weir ls --all -o json | jq '.[] | select(.stop_owed)'",
 	NULL,
 };
@@ -45,12 +50,15 @@ static bool check_word(const struct words *words, const char *option, const char
 	return false;
 }
 
-static bool wanted(const struct mirror_stream *stream)
+static bool wanted(void *context, const struct mirror_stream *stream)
 {
 	/* Whoever asks for closed ones means them. */
 	bool closed = values.all || (values.phase && strcmp(values.phase, "closed") == 0);
 
-	return (closed || stream->phase != PHASE_CLOSED) &&
+	(void)context;
+	if (values.stuck && !stream->stuck)
+		return false;
+	return (closed || values.stuck || stream->phase != PHASE_CLOSED) &&
 	       (!values.user || text_is(stream->user->id, values.user)) &&
 	       (!values.app || text_is(stream->package, values.app)) &&
 	       (!values.kind || strcmp(values.kind, words_name(&kind_words, stream->kind)) == 0) &&
@@ -58,75 +66,25 @@ static bool wanted(const struct mirror_stream *stream)
 		strcmp(values.phase, words_name(&phase_words, stream->phase)) == 0);
 }
 
-static void print_json(const struct mirror *mirror, enum format format)
+/* Marks what is stuck and what of it is asked for; returns how many those are. */
+static size_t find_stuck(struct mirror *mirror, int64_t now_ms)
 {
-	struct json_rows list;
+	size_t count = 0;
 
-	json_rows_begin(&list, stdout, format);
-	for (size_t i = 0; i < mirror->stream_count; i++) {
-		if (!wanted(&mirror->streams[i]))
-			continue;
-		stream_json(mirror, &mirror->streams[i], json_row_open(&list));
-		json_row_close(&list);
-	}
-	json_rows_end(&list);
-}
-
-static void add_row(struct text_table *table, const struct mirror_stream *stream, int64_t now_ms)
-{
-	char age[TEXT_AGE_SIZE], note[STREAM_NOTE_SIZE];
-	enum link_state link = stream->user->link_state;
-
-	text_table_add(table, stream->id, COLOUR_NONE);
-	text_table_add(table, stream->user->id, COLOUR_NONE);
-	text_table_add_string(table, words_name(&kind_words, stream->kind), COLOUR_NONE);
-	text_table_add_string(table, words_name(&phase_words, stream->phase),
-			      stream_phase_colour(stream->phase));
-	text_table_add(table, stream->package, COLOUR_NONE);
-	text_table_add_number(table, stream->epoch);
-	text_table_add_string(table, text_age(now_ms - stream->created_ms, age), COLOUR_NONE);
-	text_table_add_string(table, text_age(now_ms - stream->activity_ms, age), COLOUR_NONE);
-	text_table_add_string(table, words_name(&link_words, link),
-			      link == LINK_UP ? COLOUR_NONE : COLOUR_RED);
-	if (stream->missed > 0)
-		text_table_add_number(table, stream->missed);
-	else
-		text_table_add_string(table, "", COLOUR_NONE);
-	text_table_add_string(table, stream_note(stream, note), COLOUR_YELLOW);
-}
-
-static void print_table(const struct mirror *mirror, const struct cli *cli)
-{
-	static const struct text_table_column columns[] = {
-		{ .title = "STREAM" },
-		{ .title = "USER", .shrinks_to = 10 },
-		{ .title = "KIND" },
-		{ .title = "PHASE" },
-		{ .title = "APP", .shrinks_to = 10, .keeps_end = true },
-		{ .title = "EPOCH", .shrinks_to = 6, .right = true, .keeps_end = true },
-		{ .title = "AGE", .right = true },
-		{ .title = "SEEN", .right = true },
-		{ .title = "LINK" },
-		{ .title = "MISSED", .right = true },
-		{ .title = "NOTE", .shrinks_to = 9 },
-	};
-	int64_t now_ms = clock_wall_ms();
-	struct text_table table;
-
-	text_table_init(&table, columns, COUNT_OF(columns));
+	(void)stuck_mark(mirror, &values.bounds, now_ms);
 	for (size_t i = 0; i < mirror->stream_count; i++)
-		if (wanted(&mirror->streams[i]))
-			add_row(&table, &mirror->streams[i], now_ms);
-	if (table.cell_count > 0)
-		text_table_print(&table, stdout, cli->width, cli->colour);
-	else
-		(void)puts("no streams");
-	text_table_fini(&table);
+		count += wanted(NULL, &mirror->streams[i]);
+	return count;
 }
 
 static int run(const struct cli *cli, const struct option_words *words)
 {
+	const struct stream_choice choice = { wanted,
+					      values.stuck ? "no stuck streams" : "no streams",
+					      NULL };
+	int64_t now_ms = clock_wall_ms();
 	struct mirror mirror;
+	size_t stuck = 0;
 
 	(void)words;
 	if (!check_word(&kind_words, "kind", values.kind) ||
@@ -135,12 +93,14 @@ static int run(const struct cli *cli, const struct option_words *words)
 	mirror_init(&mirror);
 	int r = snapshot_fetch(cli, &mirror);
 
-	if (r == EXIT_DONE && (cli->format == FORMAT_JSON || cli->format == FORMAT_JSONL))
-		print_json(&mirror, cli->format);
-	else if (r == EXIT_DONE)
-		print_table(&mirror, cli);
+	if (r == EXIT_DONE && values.stuck)
+		r = ages_of_cut_off(cli, &mirror);
+	if (r == EXIT_DONE && values.stuck)
+		stuck = find_stuck(&mirror, now_ms);
+	if (r == EXIT_DONE)
+		streams_print(cli, &mirror, now_ms, &choice);
 	mirror_fini(&mirror);
-	return r;
+	return r == EXIT_DONE && stuck > 0 ? EXIT_USAGE : r;
 }
 
 const struct command command_ls = {
@@ -154,7 +114,11 @@ const struct command command_ls = {
 		 "that are over but still owe something (a stop to the device, the end to the app) "
 		 "are\n"
 		 "shown with --all.  Tables fit the terminal, or 100 columns; -o json cuts nothing "
-		 "off.\n",
+		 "off.\n"
+		 "\n" STUCK_RULE "\n"
+		 "exit status: 0 done, with --stuck also: none is; 1 with --stuck: some are; wrong "
+		 "usage;\n"
+		 "2 cannot connect; 3 no answer\n",
 	.examples = examples,
 	.options = rows,
 	.option_count = COUNT_OF(rows),

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
+#include "actors/tap/tap_ages.h"
 #include "actors/tap/tap_call.h"
 #include "actors/tap/tap_clock.h"
 #include "actors/tap/tap_stream.h"
@@ -45,6 +46,7 @@ static void app_json(const struct mirror *mirror, const struct mirror_app *app,
 	json_out_u64(json, "link", app->link);
 	json_out_text(json, "gateway", mirror_gateway_name(mirror, app->gateway));
 	json_out_text(json, "reason", app->reason);
+	json_out_i64(json, "at_ms", app->at_ms);
 	json_out_open(json, "subscriptions", '[');
 	if (list_read(app->subscriptions, &wire, &count))
 		for (; count > 0 && wire_text(&wire, &type); count--)
@@ -60,17 +62,20 @@ static void user_json(const struct subject *subject, struct json_out *json)
 	json_out_open(json, "user", '{');
 	json_out_text(json, "user_id", user->id);
 	json_out_word(json, "session", user->session);
+	json_out_i64(json, "session_at_ms", user->session_at_ms);
 	json_out_open(json, "link", '{');
 	json_out_word(json, "state", words_name(&link_words, user->link_state));
 	json_out_u64(json, "link", user->link);
 	json_out_text(json, "gateway", mirror_gateway_name(subject->mirror, user->gateway));
 	json_out_u64(json, "code", user->link_code);
+	json_out_i64(json, "at_ms", user->link_at_ms);
 	json_out_close(json, '}');
 	json_out_open(json, "glasses", '{');
 	json_out_bool(json, "known", user->has_glasses);
 	json_out_text(json, "model", user->model);
 	json_out_bool(json, "connected", user->connected);
 	json_out_word(json, "wifi", words_name(&wifi_words, user->wifi));
+	json_out_i64(json, "at_ms", user->glasses_at_ms);
 	json_out_close(json, '}');
 	json_out_open(json, "apps", '[');
 	for (const struct mirror_app *app = user->apps; app; app = app->next)
@@ -194,13 +199,27 @@ static const char *place(const struct mirror *mirror, uint64_t gateway, uint64_t
 	return buffer;
 }
 
+/* ", for 45s": how long a fact holds; "" if the event that made it is not kept.  Static likewise.
+ */
+static const char *held(int64_t at_ms)
+{
+	static char buffer[TEXT_AGE_SIZE + 8];
+	char age[TEXT_AGE_SIZE];
+
+	if (at_ms == 0)
+		return "";
+	(void)snprintf(buffer, sizeof buffer, ", for %s", text_age(clock_wall_ms() - at_ms, age));
+	return buffer;
+}
+
 static void print_app(const struct mirror *mirror, const struct mirror_app *app)
 {
 	struct wire wire;
 	struct text type;
 	uint32_t count;
 
-	line("app", "%s: %s", clean(app->package), words_name(&app_state_words, app->state));
+	line("app", "%s: %s%s", clean(app->package), words_name(&app_state_words, app->state),
+	     held(app->at_ms));
 	line("", "  %s%s%s", words_name(&app_type_words, app->app_type),
 	     app->link != 0 ? " on " : ", no socket",
 	     app->link != 0 ? place(mirror, app->gateway, app->link) : "");
@@ -219,19 +238,20 @@ static void print_user(const struct subject *subject)
 	const struct mirror_user *user = subject->user;
 
 	(void)printf("user %s\n", clean(user->id));
-	line("session", "%s", user->session);
+	line("session", "%s%s", user->session, held(user->session_at_ms));
 	if (!user->has_link)
 		line("phone link", "none");
 	else if (user->link_state == LINK_DOWN)
-		line("phone link", "down, closed with %" PRIu64, user->link_code);
+		line("phone link", "down, closed with %" PRIu64 "%s", user->link_code,
+		     held(user->link_at_ms));
 	else
-		line("phone link", "%s on %s", words_name(&link_words, user->link_state),
-		     place(subject->mirror, user->gateway, user->link));
+		line("phone link", "%s on %s%s", words_name(&link_words, user->link_state),
+		     place(subject->mirror, user->gateway, user->link), held(user->link_at_ms));
 	if (user->has_glasses)
-		line("glasses", "%s, %s, wifi %s",
+		line("glasses", "%s, %s, wifi %s%s",
 		     user->model.length > 0 ? clean(user->model) : "unknown model",
 		     user->connected ? "connected to the phone" : "not connected",
-		     words_name(&wifi_words, user->wifi));
+		     words_name(&wifi_words, user->wifi), held(user->glasses_at_ms));
 	else
 		line("glasses", "nothing known");
 	for (const struct mirror_app *app = user->apps; app; app = app->next)
@@ -265,6 +285,8 @@ static int run(const struct cli *cli, const struct option_words *words)
 		subject.stream = mirror_stream(&mirror, wanted);
 		subject.user = subject.stream ? subject.stream->user : mirror_user(&mirror, wanted);
 	}
+	if (r == EXIT_DONE && subject.user)
+		r = ages_of_user(cli, &mirror, subject.user);
 	if (r == EXIT_DONE && !subject.user) {
 		say("there is no stream or user %s; `weir ls --all` lists the streams",
 		    clean(wanted));
@@ -286,7 +308,11 @@ const struct command command_show = {
 	.summary = "show all that is known about a stream or a user",
 	.about = "Shows a stream with its user, or a user with all its streams: the record, the "
 		 "phone's\n"
-		 "link and its gateway, the glasses, the apps and what they are subscribed to.\n",
+		 "link and its gateway, the glasses, the apps and what they are subscribed to, and "
+		 "for how\n"
+		 "long each has been so, as far as the history is kept.\n"
+		 "\n"
+		 "exit status: 0 shown; 1 not known; 2 cannot connect; 3 no answer\n",
 	.examples = examples,
 	.words_min = 1,
 	.words_max = 1,

@@ -11,19 +11,23 @@
 
 #include <czmq.h>
 
+#include "actors/tap/tap_at.h"
 #include "actors/tap/tap_call.h"
 #include "actors/tap/tap_clock.h"
 #include "actors/tap/tap_live.h"
+#include "actors/tap/tap_recording.h"
 #include "actors/tap/tap_socket.h"
 
 #define BATCH_MAX 64 /* frames of one source per wake-up: signals and deadlines wait for them */
 #define SCAN_MS 1000 /* between two looks for new outboxes */
 #define SETTLE_MS 500 /* from the registry's welcome on, for the rest: two beacons and spare */
+#define PATH_MAX_BYTES 4096
 #define FOR_MAX_MS INT64_C(1000000000)
 
 struct values {
 	struct filter filter;
 	bool ops, no_ops, strict, history;
+	const char *from, *until, *at, *replay;
 	int64_t count, for_ms, ready_fd;
 	struct option_list expects;
 };
@@ -50,6 +54,14 @@ static const struct option_row rows[] = {
 	ROW("no-ops", OPTION_FLAG, NULL, no_ops, 0, 0, "only the registry's story"),
 	ROW("history", OPTION_FLAG, NULL, history, 0, 0,
 	    "the registry's kept history first; gaps are filled from it"),
+	ROW("from", OPTION_TEXT, "WHEN", from, 1, WHEN_TEXT_MAX,
+	    "the history from then on, and on into the present"),
+	ROW("until", OPTION_TEXT, "WHEN", until, 1, WHEN_TEXT_MAX,
+	    "end there; what is past comes from the history"),
+	ROW("at", OPTION_TEXT, "WHEN", at, 1, WHEN_TEXT_MAX,
+	    "list the streams as they were then; with --user, --stream, --replay"),
+	ROW("replay", OPTION_TEXT, "FILE", replay, 1, PATH_MAX_BYTES,
+	    "read what `weir tap -o jsonl` wrote instead of tapping; - for stdin"),
 	ROW("count", OPTION_NUMBER, "N", count, 1, INT64_MAX, "end after N events"),
 	ROW("for", OPTION_SECONDS, "SECONDS", for_ms, 1, FOR_MAX_MS, "end after so long"),
 	ROW("expect", OPTION_LIST, "TYPE[:FIELD=VALUE,...]", expects, 1, EXPECT_TEXT_MAX - 1,
@@ -63,6 +75,11 @@ static const char *const examples[] = {
 	"weir tap                                        # everything, as it happens",
 	"weir tap --user alice@example.com --no-ops      # one user's story",
 	"weir tap --history --stream s-4k2j9x1qa         # a stream from its first event on",
+	"weir tap --from -5m --until -1m                 # what happened then",
+	"weir tap --from 4711 --strict -o jsonl          # from that event on, or status 4",
+	"weir tap --at 10:30                             # the streams as they were at half past "
+	"ten",
+	"weir tap --replay night.jsonl --stream s-4k2j9x1qa",
 	"weir tap -o jsonl --type 'stream.*' | jq -c '[.seq,.type,.stream_id]'",
 	"weir tap --for 90 --expect stream.opened --expect stream.closed:end_cause=phone_lost",
 	NULL,
@@ -109,7 +126,7 @@ static int backfill(struct live *live, uint64_t from_seq, uint64_t upto_seq)
 {
 	struct tap *tap = live->options.context;
 	/* Rows that fill a gap are counted, so all of them are asked for. */
-	bool all = from_seq > 0;
+	bool all = live->filling;
 	const struct history history = {
 		.from_seq = from_seq,
 		.upto_seq = upto_seq,
@@ -149,7 +166,7 @@ static bool wants_ops(const struct expects *expects)
 	return false;
 }
 
-static int configure(struct tap *tap, const struct cli *cli, bool *ops)
+static int configure(struct tap *tap, const struct cli *cli, const struct range *range, bool *ops)
 {
 	enum format format = cli->format;
 	char problem[PROBLEM_SIZE];
@@ -160,10 +177,11 @@ static int configure(struct tap *tap, const struct cli *cli, bool *ops)
 	live_init(&tap->live,
 		  &(struct live_options){
 			  .filter = values.filter,
+			  .range = *range,
 			  .style = { .json = format != FORMAT_TEXT, .colour = cli->colour },
 			  .count_max = (uint64_t)values.count,
 			  .strict = values.strict,
-			  .backfill = values.history ? backfill : NULL,
+			  .backfill = values.history || range_is_given(range) ? backfill : NULL,
 			  .context = tap,
 		  },
 		  &tap->output);
@@ -191,13 +209,19 @@ static int configure(struct tap *tap, const struct cli *cli, bool *ops)
 
 static void announce(struct tap *tap, int64_t now_ms)
 {
-	int64_t end_ms = values.for_ms > 0	       ? now_ms + values.for_ms
-			 : tap->live.expects.count > 0 ? now_ms + tap->cli.timeout_ms
-						       : INT64_MAX;
+	const struct when *until = &tap->live.options.range.until;
+	int64_t end_ms = INT64_MAX;
+
+	if (values.for_ms > 0)
+		end_ms = now_ms + values.for_ms;
+	else if (until->kind == WHEN_TIME)
+		end_ms = now_ms + until->at_ms - clock_wall_ms();
+	else if (tap->live.expects.count > 0)
+		end_ms = now_ms + tap->cli.timeout_ms;
 
 	tap->ready = true;
 	tap->end_ms = tap->output.deadline_ms = end_ms;
-	tap->silent_ms = values.history ? now_ms + tap->cli.timeout_ms : INT64_MAX;
+	tap->silent_ms = tap->live.options.backfill ? now_ms + tap->cli.timeout_ms : INT64_MAX;
 	if (values.ready_fd > 0) {
 		(void)!write((int)values.ready_fd, "subscribed\n", strlen("subscribed\n"));
 		(void)close((int)values.ready_fd);
@@ -320,8 +344,8 @@ static int loop(struct tap *tap)
 		int r = step(tap);
 		int written = on_output(tap);
 
-		if (tap->live.finished)
-			return written == EXIT_DONE ? tap->live.code : written;
+		if (tap->live.finished && written == EXIT_DONE)
+			return tap->live.behind ? on_end(tap) : tap->live.code;
 		if (r != EXIT_DONE || written != EXIT_DONE)
 			return r != EXIT_DONE ? r : written;
 		if (clock_now_ms() >= tap->end_ms)
@@ -342,28 +366,177 @@ static int open_signals(void)
 	return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* What the history has no more of what was asked for. */
+static void tell_missing(struct tap *tap)
+{
+	const struct range *range = &tap->live.options.range;
+	char time[TEXT_TIME_SIZE];
+
+	if (range->missing > 0)
+		live_record(&tap->live, &(struct record){ .type = RECORD_GAP,
+							  .source = "registry",
+							  .topic = "story",
+							  .from_seq = range->from_seq,
+							  .count = range->missing,
+							  .sent_ms = clock_wall_ms() });
+	if (!range->begins_late)
+		return;
+	say("the history begins with #%" PRIu64 " at %s: what was before is not kept",
+	    range->oldest_seq, text_time(range->oldest_ms, time));
+	if (values.strict) {
+		tap->live.finished = true;
+		tap->live.code = EXIT_GAP;
+	}
+}
+
+/* How a tap ends that has nothing to wait for. */
+static int end_past(struct tap *tap, int r)
+{
+	int written = on_output(tap);
+
+	if (written != EXIT_DONE)
+		return written;
+	if (tap->live.finished && !tap->live.behind)
+		return tap->live.code;
+	return tap->live.behind || r == EXIT_DONE ? on_end(tap) : r;
+}
+
+static int run_past(struct tap *tap)
+{
+	const struct range *range = &tap->live.options.range;
+	bool numbered = range->until.kind == WHEN_SEQ;
+	int r = EXIT_DONE;
+
+	tell_missing(tap);
+	if (!tap->live.finished)
+		r = backfill(&tap->live, range->from_seq,
+			     numbered ? range->until.seq + 1 : UINT64_MAX);
+	return end_past(tap, r);
+}
+
+static void replay_event(struct tap *tap, const struct stream_event *event)
+{
+	const struct source source = { .name = "recording" };
+
+	if (!event_is_published(event->type))
+		live_lost(&tap->live, &source);
+	else if (!values.no_ops || event_is_story(event->type))
+		live_event(&tap->live, event);
+}
+
+static int run_replay(struct tap *tap)
+{
+	const struct source source = { .name = "recording" };
+	struct recording recording;
+	struct stream_event event;
+	struct record record;
+	enum recorded found = RECORDED_NOTHING;
+	FILE *from = recording_open(values.replay);
+
+	if (!from)
+		return EXIT_USAGE;
+	recording_init(&recording, from);
+	while (found != RECORDED_END && !tap->live.finished && tap->output.state == OUTPUT_OPEN) {
+		found = recording_next(&recording, &event, &record);
+		if (found == RECORDED_EVENT)
+			replay_event(tap, &event);
+		else if (found == RECORDED_RECORD)
+			live_record(&tap->live, &record);
+		else if (found == RECORDED_UNREADABLE)
+			live_lost(&tap->live, &source);
+	}
+	recording_fini(&recording);
+	if (from != stdin)
+		(void)fclose(from);
+	return end_past(tap, EXIT_DONE);
+}
+
+static int run_live(struct tap *tap, bool ops)
+{
+	int r = sources_open(&tap->sources, &tap->cli, ops);
+
+	tell_missing(tap);
+	if (r == EXIT_DONE)
+		r = tap->live.finished ? end_past(tap, r) : loop(tap);
+	sources_close(&tap->sources);
+	return r;
+}
+
+static int run_at(const struct cli *cli)
+{
+	struct at at = { .user = values.filter.user,
+			 .stream = values.filter.stream,
+			 .replay = values.replay };
+
+	if (when_parse(values.at, clock_wall_ms(), &at.when))
+		return at_print(cli, &at);
+	say("--at takes a moment (%s), not '%s'", WHEN_FORMS, values.at);
+	return EXIT_USAGE;
+}
+
+/* The parts that exclude each other; what they are was said. */
+static bool check_modes(void)
+{
+	bool ranged = values.from || values.until;
+
+	if (values.at && (ranged || values.history || values.expects.count > 0 ||
+			  values.count > 0 || values.for_ms > 0)) {
+		say("--at shows one moment: it takes --user, --stream and --replay only");
+		return false;
+	}
+	if (values.replay && (values.history || values.ready_fd > 0 || values.for_ms > 0)) {
+		say("--replay reads a recording: there is no --history, --for or --ready-fd");
+		return false;
+	}
+	return true;
+}
+
+static int start(struct tap *tap, const struct cli *cli, struct range *range, bool *ops)
+{
+	int r = configure(tap, cli, range, ops);
+
+	if (r != EXIT_DONE || values.replay || !range_is_given(range))
+		return r;
+	r = range_resolve(cli, range, clock_wall_ms());
+	tap->live.options.range = *range;
+	return r;
+}
+
 static int run(const struct cli *cli, const struct option_words *words)
 {
 	static struct tap tap; /* too large for the stack */
+	struct range range;
 	bool ops;
-	int r = configure(&tap, cli, &ops);
 
 	(void)words;
+	if (!check_modes())
+		return EXIT_USAGE;
+	if (values.at)
+		return run_at(cli);
+	if (!range_parse(&range, values.from, values.until, clock_wall_ms()))
+		return EXIT_USAGE;
+	int r = start(&tap, cli, &range, &ops);
+
 	if (r != EXIT_DONE)
 		return r;
 	tap.cli = *cli;
-	tap.cli.signal_fd = open_signals();
-	if (tap.cli.signal_fd < 0) {
+	tap.end_ms = INT64_MAX;
+	/* A read of stdin waits for nothing else, so signals have to end it as they always do. */
+	tap.cli.signal_fd = values.replay ? -1 : open_signals();
+	if (tap.cli.signal_fd < 0 && !values.replay) {
 		say("cannot watch for signals: %s", strerror(errno));
 		return EXIT_USAGE;
 	}
 	output_init(&tap.output, STDOUT_FILENO, tap.cli.signal_fd);
-	r = sources_open(&tap.sources, &tap.cli, ops);
-	if (r == EXIT_DONE)
-		r = loop(&tap);
-	sources_close(&tap.sources);
+	if (values.replay)
+		r = run_replay(&tap);
+	else if (range.past)
+		r = run_past(&tap);
+	else
+		r = run_live(&tap, ops);
 	output_fini(&tap.output);
-	(void)close(tap.cli.signal_fd);
+	if (tap.cli.signal_fd >= 0)
+		(void)close(tap.cli.signal_fd);
 	return r;
 }
 
@@ -381,9 +554,31 @@ const struct command command_tap = {
 		 "on\n"
 		 "stderr says that nothing that happens from then on is overlooked.\n"
 		 "\n"
-		 "--expect ends with 0 once all expected events have been printed, and with 3 if "
-		 "--for,\n"
-		 "or else --timeout, passes first.  Filters apply to expected events too.\n",
+		 "--from and --until take the number of an event, -5m (or s, h, d), +30s, 10:11:12 "
+		 "of "
+		 "today,\n"
+		 "2026-11-23T10:11:12 (local; with a Z in UTC) or @UNIXTIME; both ends are in.  "
+		 "What is "
+		 "past\n"
+		 "comes from the registry's history, and what that has lost is counted by tap.gap, "
+		 "or "
+		 "said on\n"
+		 "stderr where only a time was given.  --at lists the streams as they were at a "
+		 "moment, "
+		 "out\n"
+		 "of the same history.  --replay takes a recording in place of both.\n"
+		 "\n"
+		 "--expect ends with 0 once all expected events have been printed, in their order, "
+		 "and "
+		 "with 3\n"
+		 "if --for, --until or else --timeout passes first.  Filters apply to expected "
+		 "events "
+		 "too.\n"
+		 "\n"
+		 "exit status: 0 done; 1 wrong usage; 2 cannot connect; 3 not seen in time; 4 "
+		 "missed "
+		 "events\n"
+		 "under --strict\n",
 	.examples = examples,
 	.options = rows,
 	.option_count = COUNT_OF(rows),

@@ -59,8 +59,8 @@ struct command {
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-extern const struct command command_gateways, command_help, command_ls, command_show, command_stop,
-	command_tap;
+extern const struct command command_check, command_gateways, command_help, command_ls, command_show,
+	command_stop, command_tap, command_timeline, command_why;
 
 /* command_find() - the command of that name, or NULL. */
 const struct command *command_find(const struct cli *cli, const char *name);

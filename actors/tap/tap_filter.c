@@ -17,6 +17,11 @@ bool event_is_published(enum stream_event_type type)
 	return schema && schema->to == TO_ALL;
 }
 
+bool event_is_story(enum stream_event_type type)
+{
+	return event_is_published(type) && type < OPS_FIRST;
+}
+
 enum pattern_scope pattern_scope(const char *pattern)
 {
 	enum pattern_scope scope = PATTERN_NOTHING;
@@ -24,7 +29,7 @@ enum pattern_scope pattern_scope(const char *pattern)
 	for (unsigned type = 0; type <= STREAM_EVENT_TYPE_MAX; type++) {
 		if (!event_is_published(type) || fnmatch(pattern, stream_event_name(type), 0) != 0)
 			continue;
-		if (type < OPS_FIRST)
+		if (event_is_story(type))
 			return PATTERN_STORY;
 		scope = PATTERN_OPS;
 	}
@@ -101,7 +106,7 @@ static bool parse_expect(struct expect *expect, const char *written, char *probl
 	expect->written = written;
 	(void)snprintf(expect->text, sizeof expect->text, "%s", written);
 	expect->pattern = expect->text;
-	char *conditions = strchr(expect->text, ':');
+	char *conditions = strpbrk(expect->text, ":,");
 
 	if (conditions)
 		*conditions++ = '\0';

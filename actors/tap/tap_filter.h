@@ -17,6 +17,9 @@ bool filter_passes(const struct filter *filter, const struct stream_event *event
 /* event_is_published() - whether @type is one that daemons publish at all. */
 bool event_is_published(enum stream_event_type type);
 
+/* event_is_story() - whether @type is one of the registry's story. */
+bool event_is_story(enum stream_event_type type);
+
 /* Who publishes the events whose names match a pattern. */
 enum pattern_scope {
 	PATTERN_NOTHING, /* no event has such a name */
@@ -32,7 +35,7 @@ struct expect_condition {
 	const char *field, *value;
 };
 
-/* One --expect: TYPE[:field=value[,field=value...]] */
+/* One --expect: TYPE[:field=value[,field=value...]]; a comma for the colon will do. */
 struct expect {
 	const char *written;
 	char text[EXPECT_TEXT_MAX]; /* cut into the parts below */

@@ -37,15 +37,20 @@ static struct record make_record(enum record_type type, const struct source *sou
 	};
 }
 
+void live_record(struct live *live, const struct record *record)
+{
+	print(live, record);
+	if (live->options.strict && record->type != RECORD_RESTART)
+		finish(live, EXIT_GAP);
+}
+
 static void drop(struct live *live, const struct source *source, uint64_t count)
 {
 	const struct gap_track *track = source->story.known ? &source->story : &source->ops;
 	struct record record = make_record(RECORD_DROPPED, source, track);
 
 	record.count = count;
-	print(live, &record);
-	if (live->options.strict)
-		finish(live, EXIT_GAP);
+	live_record(live, &record);
 }
 
 void live_lost(struct live *live, const struct source *source)
@@ -56,7 +61,15 @@ void live_lost(struct live *live, const struct source *source)
 void live_event(struct live *live, const struct stream_event *event)
 {
 	live->filled++;
-	if (live->finished || !filter_passes(&live->options.filter, event))
+	if (live->finished)
+		return;
+	enum range_place place = range_place(&live->options.range, event);
+
+	if (place == RANGE_BEHIND) {
+		live->behind = true;
+		finish(live, EXIT_DONE);
+	}
+	if (place != RANGE_INSIDE || !filter_passes(&live->options.filter, event))
 		return;
 	char *line = output_room(live->output, PRINT_LINE_MAX);
 
@@ -71,6 +84,7 @@ static void fill(struct live *live, const struct source *source, const struct ga
 		 uint64_t from_seq, uint64_t missed)
 {
 	live->filled = 0;
+	live->filling = true;
 	if (live->options.backfill && track == &source->story) {
 		int r = live->options.backfill(live, from_seq, from_seq + missed);
 
@@ -85,9 +99,7 @@ static void fill(struct live *live, const struct source *source, const struct ga
 	/* The history loses its oldest events first. */
 	record.from_seq = from_seq;
 	record.count = missed - live->filled;
-	print(live, &record);
-	if (live->options.strict)
-		finish(live, EXIT_GAP);
+	live_record(live, &record);
 }
 
 static void report(struct live *live, const struct source *source, const struct gap_track *track,
@@ -103,9 +115,10 @@ static void report(struct live *live, const struct source *source, const struct 
 	if (gap->missed > 0)
 		fill(live, source, track, gap->from_seq, gap->missed);
 	/* Everything in front of the first head is history; what comes behind it, comes live. */
+	live->filling = false;
 	if (gap->first && live->options.backfill && track == &source->story &&
-	    head->first_seq > 1) {
-		int r = live->options.backfill(live, 0, head->first_seq);
+	    head->first_seq > 1 && head->first_seq > live->options.range.from_seq) {
+		int r = live->options.backfill(live, live->options.range.from_seq, head->first_seq);
 
 		if (r != EXIT_DONE)
 			finish(live, r);
@@ -138,6 +151,17 @@ static void read_events(struct live *live, const struct source *source, unsigned
 		drop(live, source, dropped);
 }
 
+/* Filters may hold back the very event that is the last one wanted. */
+static void see_end(struct live *live, const struct gap_track *track)
+{
+	const struct when *until = &live->options.range.until;
+
+	if (live->finished || until->kind != WHEN_SEQ || track->next_seq <= until->seq)
+		return;
+	live->behind = true;
+	finish(live, EXIT_DONE);
+}
+
 void live_message(struct live *live, struct source *source, const uint8_t *bytes, size_t length)
 {
 	struct gap_track *track = NULL;
@@ -162,4 +186,6 @@ void live_message(struct live *live, struct source *source, const uint8_t *bytes
 	report(live, source, track, &head, &gap);
 	if (!live->finished)
 		read_events(live, source, head.count, gap.skip, &events);
+	if (track == &source->story)
+		see_end(live, track);
 }

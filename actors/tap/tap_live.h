@@ -9,6 +9,7 @@
 #include "actors/tap/tap_filter.h"
 #include "actors/tap/tap_output.h"
 #include "actors/tap/tap_print.h"
+#include "actors/tap/tap_range.h"
 #include "actors/tap/tap_sources.h"
 
 struct live;
@@ -21,6 +22,7 @@ typedef int live_backfill(struct live *live, uint64_t from_seq, uint64_t upto_se
 
 struct live_options {
 	struct filter filter;
+	struct range range;
 	struct print_style style;
 	uint64_t count_max; /* events to print; 0: no limit */
 	bool strict; /* a gap ends it with EXIT_GAP */
@@ -34,6 +36,8 @@ struct live {
 	struct output *output;
 	uint64_t printed; /* events */
 	uint64_t filled; /* story events handed in by @backfill since it was called */
+	bool filling; /* @backfill is called to fill a gap: every event counts, wanted or not */
+	bool behind; /* finished because the range was left behind */
 	bool finished; /* nothing more is to be read; see code */
 	int code; /* enum exit_code of a finished tap */
 };
@@ -46,6 +50,9 @@ void live_message(struct live *live, struct source *source, const uint8_t *bytes
 
 /* live_lost() - a message of @source could not be taken at all. */
 void live_lost(struct live *live, const struct source *source);
+
+/* live_record() - what another tap, or the history, says is missing. */
+void live_record(struct live *live, const struct record *record);
 
 /* live_event() - take one published event, from a frame or from the history. */
 void live_event(struct live *live, const struct stream_event *event);

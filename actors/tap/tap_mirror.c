@@ -116,6 +116,7 @@ static void on_app(struct mirror *mirror, const struct stream_event *event)
 	app->link = event->app_changed.link;
 	app->gateway = event->app_changed.gateway;
 	app->reason = arena_keep(&mirror->arena, event->app_changed.reason);
+	app->seq = event->seq;
 }
 
 static void on_link(struct mirror *mirror, const struct stream_event *event)
@@ -127,6 +128,15 @@ static void on_link(struct mirror *mirror, const struct stream_event *event)
 	user->link = event->link_changed.link;
 	user->gateway = event->link_changed.gateway;
 	user->link_code = event->link_changed.code;
+	user->link_seq = event->seq;
+}
+
+static void on_session(struct mirror *mirror, const struct stream_event *event, const char *word)
+{
+	struct mirror_user *user = make_user(mirror, event->user_id);
+
+	user->session = word;
+	user->session_seq = event->seq;
 }
 
 static void on_glasses(struct mirror *mirror, const struct stream_event *event)
@@ -137,6 +147,7 @@ static void on_glasses(struct mirror *mirror, const struct stream_event *event)
 	user->model = arena_keep(&mirror->arena, event->glasses_changed.model);
 	user->connected = event->glasses_changed.connected;
 	user->wifi = (enum wifi)event->glasses_changed.wifi;
+	user->glasses_seq = event->seq;
 }
 
 static void on_stream(struct mirror *mirror, const struct stream_event *event)
@@ -176,6 +187,37 @@ static void on_begin(struct mirror *mirror, const struct stream_event *event)
 	mirror_fini(mirror);
 	mirror_init(mirror);
 	mirror->upto = event->snapshot_begin.upto;
+}
+
+static void date_app(struct mirror *mirror, struct mirror_user *user,
+		     const struct stream_event *event)
+{
+	struct mirror_app *app = user->apps;
+
+	while (app && app->seq != event->seq)
+		app = app->next;
+	if (!app)
+		return;
+	app->at_ms = event->sent_ms;
+	app->reason = arena_keep(&mirror->arena, event->app_changed.reason);
+}
+
+void mirror_date(struct mirror *mirror, const struct stream_event *event)
+{
+	struct mirror_user *user = mirror_user(mirror, event->user_id);
+
+	if (!user)
+		return;
+	if (event->seq == user->session_seq)
+		user->session_at_ms = event->sent_ms;
+	if (event->seq == user->glasses_seq)
+		user->glasses_at_ms = event->sent_ms;
+	if (event->seq == user->link_seq && event->type == EVENT_LINK_CHANGED) {
+		user->link_at_ms = event->sent_ms;
+		user->link_code = event->link_changed.code;
+	}
+	if (event->type == EVENT_APP_CHANGED)
+		date_app(mirror, user, event);
 }
 
 static int oldest_first(const void *a, const void *b)
@@ -235,14 +277,13 @@ bool mirror_apply(struct mirror *mirror, const struct stream_event *event, bool 
 		on_gateway(mirror, event);
 		break;
 	case EVENT_SESSION_OPENED:
-		make_user(mirror, event->user_id)->session =
-			event->session_opened.waiting ? "waiting" : "open";
+		on_session(mirror, event, event->session_opened.waiting ? "waiting" : "open");
 		break;
 	case EVENT_SESSION_READY:
-		make_user(mirror, event->user_id)->session = "ready";
+		on_session(mirror, event, "ready");
 		break;
 	case EVENT_SESSION_ENDING:
-		make_user(mirror, event->user_id)->session = "ending";
+		on_session(mirror, event, "ending");
 		break;
 	case EVENT_LINK_CHANGED:
 		on_link(mirror, event);

@@ -22,6 +22,8 @@ struct mirror_app {
 	enum app_state state;
 	enum app_type app_type;
 	uint64_t link, gateway; /* its newest socket; 0: none */
+	uint64_t seq; /* of the event that made it so */
+	int64_t at_ms; /* Unix time of that event; 0: not known, here and below */
 };
 
 struct mirror_user {
@@ -33,6 +35,8 @@ struct mirror_user {
 	struct text model;
 	bool connected;
 	enum wifi wifi;
+	uint64_t session_seq, link_seq, glasses_seq;
+	int64_t session_at_ms, link_at_ms, glasses_at_ms;
 	struct mirror_app *apps;
 };
 
@@ -48,6 +52,7 @@ struct mirror_stream {
 	enum end_cause end_cause;
 	enum hop hop;
 	struct text video, audio, options;
+	const char *stuck; /* why it is, if somebody asked (tap_stuck.h); else NULL */
 };
 
 struct mirror {
@@ -72,6 +77,11 @@ void mirror_fini(struct mirror *mirror);
  * and @complete is false.
  */
 bool mirror_apply(struct mirror *mirror, const struct stream_event *event, bool *complete);
+
+/* mirror_date() - @event of the history gives a fact that it made its time, and what no row tells:
+ * the close code of a link, the reason of an app's state.
+ */
+void mirror_date(struct mirror *mirror, const struct stream_event *event);
 
 /* mirror_user() - the user of that id, or NULL. */
 struct mirror_user *mirror_user(const struct mirror *mirror, struct text id);

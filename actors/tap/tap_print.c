@@ -5,77 +5,25 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
-#include <time.h>
 
-#include "proto/escape.h"
+#include "actors/tap/tap_phrase.h"
 
 #define NAME_COLUMNS 18 /* stream.stop_settled is the only longer name */
 #define WHO_COLUMNS 24
 #define STREAM_COLUMNS 11 /* as long as our stream ids */
-#define CLOCK_SIZE 16
 
 struct line {
-	char *bytes;
-	size_t size, used;
+	struct phrase text;
 	bool colour;
 };
-
-static void put(struct line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void put(struct line *line, const char *format, ...)
-{
-	size_t left = line->size - line->used;
-	va_list args;
-
-	va_start(args, format);
-	int length = vsnprintf(line->bytes + line->used, left, format, args);
-	va_end(args);
-	assert(length >= 0);
-	line->used += (size_t)length < left ? (size_t)length : left - 1;
-}
-
-static void put_escaped(struct line *line, struct text text)
-{
-	line->used += strlen(escape_put(text, line->bytes + line->used, line->size - line->used));
-}
-
-/* Padded to @columns; what is longer pushes the rest of the line to the right. */
-static void put_column(struct line *line, struct text text, size_t columns)
-{
-	size_t start = line->used;
-
-	put_escaped(line, text);
-	for (size_t used = text_columns(line->bytes + start); used < columns; used++)
-		put(line, " ");
-	put(line, " ");
-}
 
 static void put_colour(struct line *line, enum colour colour)
 {
 	if (line->colour)
-		put(line, "%s", colour_code(colour));
+		phrase_put(&line->text, "%s", colour_code(colour));
 }
 
-static const char *clock_text(int64_t unix_ms, char buffer[static CLOCK_SIZE])
-{
-	static time_t minute = -1; /* localtime_r() costs more than the rest of a line */
-	static struct tm local;
-	time_t seconds = unix_ms / 1000;
-
-	if (unix_ms <= 0)
-		return "--:--:--.---";
-	if (minute != seconds / 60) {
-		if (!localtime_r(&seconds, &local))
-			return "--:--:--.---";
-		minute = seconds / 60;
-	}
-	(void)snprintf(buffer, CLOCK_SIZE, "%02u:%02u:%02u.%03u", (unsigned)local.tm_hour % 24,
-		       (unsigned)local.tm_min % 60, (unsigned)(seconds % 60),
-		       (unsigned)(unix_ms % 1000));
-	return buffer;
-}
-
-static enum colour event_colour(const char *name)
+enum colour print_event_colour(const char *name)
 {
 	static const struct {
 		const char *prefix;
@@ -107,35 +55,37 @@ static void put_rest(struct line *line, const struct stream_event *event)
 	const char *fields = strchr(text, ' ');
 
 	if (fields)
-		put(line, "%s", fields + 1);
+		phrase_put(&line->text, "%s", fields + 1);
 }
 
 static size_t finish(struct line *line)
 {
-	assert(line->used + 1 < line->size); /* cut off otherwise: see PRINT_LINE_MAX */
-	line->bytes[line->used++] = '\n';
-	return line->used;
+	assert(line->text.used + 1 < line->text.size); /* cut off otherwise: see PRINT_LINE_MAX */
+	line->text.bytes[line->text.used++] = '\n';
+	return line->text.used;
 }
 
 static size_t print_for_people(const struct print_style *style, const struct stream_event *event,
 			       char *out)
 {
-	struct line line = { .bytes = out, .size = PRINT_LINE_MAX, .colour = style->colour };
+	struct line line = { .colour = style->colour };
 	const char *name = stream_event_name(event->type);
-	char clock[CLOCK_SIZE];
+	char clock[TEXT_CLOCK_SIZE];
 
+	phrase_begin(&line.text, out, PRINT_LINE_MAX);
 	put_colour(&line, COLOUR_DIM);
-	put(&line, "%s ", clock_text(event->sent_ms, clock));
+	phrase_put(&line.text, "%s ", text_clock(event->sent_ms, clock));
 	put_colour(&line, COLOUR_NONE);
-	put_colour(&line, event_colour(name));
-	put_column(&line, text_of(name), NAME_COLUMNS);
+	put_colour(&line, print_event_colour(name));
+	phrase_put_column(&line.text, text_of(name), NAME_COLUMNS);
 	put_colour(&line, COLOUR_NONE);
-	put_column(&line, event->user_id.length > 0 ? event->user_id : TEXT("-"), WHO_COLUMNS);
-	put_column(&line, event->stream_id.length > 0 ? event->stream_id : TEXT("-"),
-		   STREAM_COLUMNS);
+	phrase_put_column(&line.text, event->user_id.length > 0 ? event->user_id : TEXT("-"),
+			  WHO_COLUMNS);
+	phrase_put_column(&line.text, event->stream_id.length > 0 ? event->stream_id : TEXT("-"),
+			  STREAM_COLUMNS);
 	put_colour(&line, COLOUR_DIM);
-	put_escaped(&line, event->source);
-	put(&line, " ");
+	phrase_put_text(&line.text, event->source);
+	phrase_put(&line.text, " ");
 	put_colour(&line, COLOUR_NONE);
 	put_rest(&line, event);
 	return finish(&line);
@@ -158,53 +108,65 @@ static const char *const record_names[] = {
 	[RECORD_DROPPED] = "tap.dropped",
 };
 
+bool print_record_named(struct text name, enum record_type *out)
+{
+	for (unsigned i = 0; i < sizeof record_names / sizeof record_names[0]; i++)
+		if (text_is(name, record_names[i])) {
+			*out = (enum record_type)i;
+			return true;
+		}
+	return false;
+}
+
 /* The members of every event are there, so that a reader need not tell records apart first. */
 static void record_json(struct line *line, const struct record *record)
 {
-	put(line,
-	    "{\"type\":\"%s\",\"source\":\"%s\",\"topic\":\"%s\",\"incarnation\":%" PRIu64
-	    ",\"seq\":0,\"cause\":0,\"user_id\":\"\",\"stream_id\":\"\",\"epoch\":0,"
-	    "\"stream_seq\":0,\"sent_ms\":%" PRId64,
-	    record_names[record->type], record->source, record->topic, record->incarnation,
-	    record->sent_ms);
+	phrase_put(&line->text,
+		   "{\"type\":\"%s\",\"source\":\"%s\",\"topic\":\"%s\",\"incarnation\":%" PRIu64
+		   ",\"seq\":0,\"cause\":0,\"user_id\":\"\",\"stream_id\":\"\",\"epoch\":0,"
+		   "\"stream_seq\":0,\"sent_ms\":%" PRId64,
+		   record_names[record->type], record->source, record->topic, record->incarnation,
+		   record->sent_ms);
 	switch (record->type) {
 	case RECORD_GAP:
-		put(line, ",\"from_seq\":%" PRIu64 ",\"missed\":%" PRIu64, record->from_seq,
-		    record->count);
+		phrase_put(&line->text, ",\"from_seq\":%" PRIu64 ",\"missed\":%" PRIu64,
+			   record->from_seq, record->count);
 		break;
 	case RECORD_RESTART:
-		put(line, ",\"previous\":%" PRIu64 ",\"next_seq\":%" PRIu64, record->previous,
-		    record->from_seq);
+		phrase_put(&line->text, ",\"previous\":%" PRIu64 ",\"next_seq\":%" PRIu64,
+			   record->previous, record->from_seq);
 		break;
 	case RECORD_DROPPED:
-		put(line, ",\"dropped\":%" PRIu64, record->count);
+		phrase_put(&line->text, ",\"dropped\":%" PRIu64, record->count);
 		break;
 	}
-	put(line, "}");
+	phrase_put(&line->text, "}");
 }
 
 static void record_for_people(struct line *line, const struct record *record)
 {
-	char clock[CLOCK_SIZE];
+	char clock[TEXT_CLOCK_SIZE];
 
 	put_colour(line, COLOUR_DIM);
-	put(line, "%s ", clock_text(record->sent_ms, clock));
+	phrase_put(&line->text, "%s ", text_clock(record->sent_ms, clock));
 	put_colour(line, COLOUR_NONE);
 	put_colour(line, record->type == RECORD_RESTART ? COLOUR_YELLOW : COLOUR_RED);
-	put(line, "%-*s ", NAME_COLUMNS, record_names[record->type]);
+	phrase_put(&line->text, "%-*s ", NAME_COLUMNS, record_names[record->type]);
 	switch (record->type) {
 	case RECORD_GAP:
-		put(line, "%" PRIu64 " events of %s (%s) were missed, from seq %" PRIu64 " on",
-		    record->count, record->source, record->topic, record->from_seq);
+		phrase_put(&line->text,
+			   "%" PRIu64 " events of %s (%s) were missed, from seq %" PRIu64 " on",
+			   record->count, record->source, record->topic, record->from_seq);
 		break;
 	case RECORD_RESTART:
-		put(line,
-		    "%s was started anew (incarnation %016" PRIx64 ", %s from seq %" PRIu64 " on)",
-		    record->source, record->incarnation, record->topic, record->from_seq);
+		phrase_put(&line->text,
+			   "%s was started anew (incarnation %016" PRIx64 ", %s from seq %" PRIu64
+			   " on)",
+			   record->source, record->incarnation, record->topic, record->from_seq);
 		break;
 	case RECORD_DROPPED:
-		put(line, "%" PRIu64 " messages or events of %s could not be read", record->count,
-		    record->source);
+		phrase_put(&line->text, "%" PRIu64 " messages or events of %s could not be read",
+			   record->count, record->source);
 		break;
 	}
 	put_colour(line, COLOUR_NONE);
@@ -212,8 +174,9 @@ static void record_for_people(struct line *line, const struct record *record)
 
 size_t print_record(const struct print_style *style, const struct record *record, char *line)
 {
-	struct line out = { .bytes = line, .size = PRINT_LINE_MAX, .colour = style->colour };
+	struct line out = { .colour = style->colour };
 
+	phrase_begin(&out.text, line, PRINT_LINE_MAX);
 	(style->json ? record_json : record_for_people)(&out, record);
 	return finish(&out);
 }

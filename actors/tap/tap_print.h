@@ -42,3 +42,9 @@ struct record {
  */
 size_t print_event(const struct print_style *style, const struct stream_event *event, char *line);
 size_t print_record(const struct print_style *style, const struct record *record, char *line);
+
+/* print_event_colour() - of events with that name. */
+enum colour print_event_colour(const char *name);
+
+/* print_record_named() - the record that print_record() calls @name, e.g. "tap.gap". */
+bool print_record_named(struct text name, enum record_type *out);

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "actors/tap/tap_table.h"
+
 void stream_json(const struct mirror *mirror, const struct mirror_stream *stream,
 		 struct json_out *json)
 {
@@ -24,6 +26,8 @@ void stream_json(const struct mirror *mirror, const struct mirror_stream *stream
 	json_out_bool(json, "told_owed", stream->told_owed);
 	json_out_word(json, "end_cause", words_name(&end_cause_words, stream->end_cause));
 	json_out_word(json, "hop", words_name(&hop_words, stream->hop));
+	if (stream->stuck)
+		json_out_word(json, "stuck", stream->stuck);
 }
 
 static void append(char note[static STREAM_NOTE_SIZE], const char *text)
@@ -36,6 +40,8 @@ static void append(char note[static STREAM_NOTE_SIZE], const char *text)
 const char *stream_note(const struct mirror_stream *stream, char note[static STREAM_NOTE_SIZE])
 {
 	*note = '\0';
+	if (stream->stuck)
+		append(note, stream->stuck);
 	if (stream->stop_owed)
 		append(note, "stop owed");
 	if (stream->told_owed)
@@ -66,4 +72,75 @@ enum colour stream_phase_colour(enum phase phase)
 		break;
 	}
 	return COLOUR_NONE;
+}
+
+static void print_json(const struct mirror *mirror, enum format format,
+		       const struct stream_choice *choice)
+{
+	struct json_rows list;
+
+	json_rows_begin(&list, stdout, format);
+	for (size_t i = 0; i < mirror->stream_count; i++) {
+		if (!choice->wanted(choice->context, &mirror->streams[i]))
+			continue;
+		stream_json(mirror, &mirror->streams[i], json_row_open(&list));
+		json_row_close(&list);
+	}
+	json_rows_end(&list);
+}
+
+static void add_row(struct text_table *table, const struct mirror_stream *stream, int64_t now_ms)
+{
+	char age[TEXT_AGE_SIZE], note[STREAM_NOTE_SIZE];
+	enum link_state link = stream->user->link_state;
+
+	text_table_add(table, stream->id, COLOUR_NONE);
+	text_table_add(table, stream->user->id, COLOUR_NONE);
+	text_table_add_string(table, words_name(&kind_words, stream->kind), COLOUR_NONE);
+	text_table_add_string(table, words_name(&phase_words, stream->phase),
+			      stream_phase_colour(stream->phase));
+	text_table_add(table, stream->package, COLOUR_NONE);
+	text_table_add_number(table, stream->epoch);
+	text_table_add_string(table, text_age(now_ms - stream->created_ms, age), COLOUR_NONE);
+	text_table_add_string(table, text_age(now_ms - stream->activity_ms, age), COLOUR_NONE);
+	text_table_add_string(table, words_name(&link_words, link),
+			      link == LINK_UP ? COLOUR_NONE : COLOUR_RED);
+	if (stream->missed > 0)
+		text_table_add_number(table, stream->missed);
+	else
+		text_table_add_string(table, "", COLOUR_NONE);
+	text_table_add_string(table, stream_note(stream, note), COLOUR_YELLOW);
+}
+
+void streams_print(const struct cli *cli, const struct mirror *mirror, int64_t now_ms,
+		   const struct stream_choice *choice)
+{
+	static const struct text_table_column columns[] = {
+		{ .title = "STREAM" },
+		{ .title = "USER", .shrinks_to = 10 },
+		{ .title = "KIND" },
+		{ .title = "PHASE" },
+		{ .title = "APP", .shrinks_to = 10, .keeps_end = true },
+		{ .title = "EPOCH", .shrinks_to = 6, .right = true, .keeps_end = true },
+		{ .title = "AGE", .right = true },
+		{ .title = "SEEN", .right = true },
+		{ .title = "LINK" },
+		{ .title = "MISSED", .right = true },
+		{ .title = "NOTE", .shrinks_to = 9 },
+	};
+	struct text_table table;
+
+	if (cli->format == FORMAT_JSON || cli->format == FORMAT_JSONL) {
+		print_json(mirror, cli->format, choice);
+		return;
+	}
+	text_table_init(&table, columns, COUNT_OF(columns));
+	for (size_t i = 0; i < mirror->stream_count; i++)
+		if (choice->wanted(choice->context, &mirror->streams[i]))
+			add_row(&table, &mirror->streams[i], now_ms);
+	if (table.cell_count > 0)
+		text_table_print(&table, stdout, cli->width, cli->colour);
+	else
+		(void)puts(choice->none);
+	text_table_fini(&table);
 }

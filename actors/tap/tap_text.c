@@ -54,6 +54,25 @@ const char *text_time(int64_t unix_ms, char buffer[static TEXT_TIME_SIZE])
 	return buffer;
 }
 
+const char *text_clock(int64_t unix_ms, char buffer[static TEXT_CLOCK_SIZE])
+{
+	static time_t minute = -1; /* localtime_r() costs more than the rest of a line */
+	static struct tm local;
+	time_t seconds = unix_ms / 1000;
+
+	if (unix_ms <= 0)
+		return "--:--:--.---";
+	if (minute != seconds / 60) {
+		if (!localtime_r(&seconds, &local))
+			return "--:--:--.---";
+		minute = seconds / 60;
+	}
+	(void)snprintf(buffer, TEXT_CLOCK_SIZE, "%02u:%02u:%02u.%03u", (unsigned)local.tm_hour % 24,
+		       (unsigned)local.tm_min % 60, (unsigned)(seconds % 60),
+		       (unsigned)(unix_ms % 1000));
+	return buffer;
+}
+
 static void member(struct json_out *json, const char *name)
 {
 	(void)fputs(json->comma ? "," : "", json->to);

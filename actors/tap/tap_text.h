@@ -50,6 +50,10 @@ const char *text_age(int64_t age_ms, char buffer[static TEXT_AGE_SIZE]);
 #define TEXT_TIME_SIZE 32
 const char *text_time(int64_t unix_ms, char buffer[static TEXT_TIME_SIZE]);
 
+/* text_clock() - local "10:11:12.345" of a Unix time in ms; "--:--:--.---" if it has none. */
+#define TEXT_CLOCK_SIZE 16
+const char *text_clock(int64_t unix_ms, char buffer[static TEXT_CLOCK_SIZE]);
+
 /* A JSON value being written, member after member. */
 struct json_out {
 	FILE *to;

@@ -26,9 +26,10 @@ struct pair_shared {
 	pair_count goal; /* requests that the asker shall have sent */
 	pair_count window; /* of them unanswered at once */
 	pair_count chatter; /* story events that the teller makes up per millisecond */
-	pair_count fail_commits;
+	pair_count fail_commits; /* with this errno */
 
 	/* the teller */
+	pair_count failed_commits;
 	pair_count handled, disordered, unannounced, goodbyes;
 	pair_count peers_up, peers_down, teller_life, teller_reloads, teller_drains;
 	pair_count seq; /* told */

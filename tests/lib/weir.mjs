@@ -87,6 +87,7 @@ export class Weir extends Recorder {
    * @apps: {packageName: {apiKey, webhook, permissions, type, name}}.
    * @config: {section: {key: value}}, laid over the defaults of a test.
    * @publicGateway: the gateway that the session webhook names; 0 = the shared port.
+   * @before: a command with arguments that runs the supervisor, e.g. in a namespace of its own.
    */
   static async start({
     gateways = 2,
@@ -94,6 +95,7 @@ export class Weir extends Recorder {
     config = {},
     publicGateway = gateways,
     env = {},
+    before = [],
   } = {}) {
     const self = new Weir('weir');
 
@@ -104,6 +106,7 @@ export class Weir extends Recorder {
     /* The shared port, and one per gateway above it. */
     self.basePort = await claimPorts(gateways + 1);
     self.publicUrl = self.url(publicGateway);
+    self.before = before;
     self.#writeFiles(apps, config);
     self.#spawn(env);
     try {
@@ -157,9 +160,11 @@ export class Weir extends Recorder {
 
   #spawn(env) {
     /* A killed test takes its weir along: the supervisor gets SIGTERM when this process dies. */
+    const [command, ...rest] = [...this.before, 'setpriv'];
     const child = spawn(
-      'setpriv',
+      command,
       [
+        ...rest,
         '--pdeathsig',
         'TERM',
         '--',
@@ -192,11 +197,11 @@ export class Weir extends Recorder {
     });
   }
 
-  async #ready() {
+  async #ready(from = 0) {
     const entry = await this.waitFor(
       (e) => (e.event === 'stdout' && e.text.trim() === 'ready') || e.event === 'exit',
       readyMs,
-      { what: 'line "ready"' },
+      { from, what: 'line "ready"' },
     );
 
     assert.equal(
@@ -257,6 +262,47 @@ export class Weir extends Recorder {
     return stdout;
   }
 
+  /** The process of each daemon, by name. */
+  async pids() {
+    const status = JSON.parse(await this.supervise('status', '-o', 'json'));
+
+    return new Map(status.map(({ name, pid }) => [name, pid]));
+  }
+
+  /** Resolves with the log entry that says that daemon @name is ready. */
+  waitReady(name, from = this.entries.length) {
+    const ready = new RegExp(`"event":"actor.ready","actor":"${name}"`);
+
+    return this.waitFor((e) => e.event === 'stderr' && ready.test(e.text), 15000, {
+      from,
+      what: `${name} ready again`,
+    });
+  }
+
+  /**
+   * kill -9 of everything at once, the supervisors included: those first stopped, so that none can
+   * start or end anything in between.
+   */
+  async killAll() {
+    const leftovers = this.#leftovers().map((line) => [Number(line.split(' ')[0]), line]);
+    const daemons = leftovers.filter(([, line]) => /^\d+ \S*\/weir-/.test(line));
+
+    for (const [pid] of leftovers.filter((one) => !daemons.includes(one)))
+      process.kill(pid, 'SIGSTOP');
+    for (const [pid] of [...daemons, ...leftovers.filter((one) => !daemons.includes(one))])
+      process.kill(pid, 'SIGKILL');
+    await this.#exit;
+    assert.deepEqual(this.#leftovers(), [], 'all of it was killed');
+  }
+
+  /** After killAll(): a second life in the same run directory. */
+  async startAgain() {
+    const from = this.entries.length;
+
+    this.#spawn({});
+    await this.#ready(from);
+  }
+
   /** A recorder of {event:'tap', line} for every event from now on. */
   tap(...args) {
     const recorder = new Recorder('tap');
@@ -277,6 +323,7 @@ export class Weir extends Recorder {
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
 
+    recorder.child = child;
     this.#helpers.add(child);
     lines(child.stdout, (text) => recorder.record({ event: 'tap', line: parseFrame(text), text }));
     lines(child.stderr, (text) => recorder.record({ event: 'stderr', text }));
@@ -327,7 +374,10 @@ export class Weir extends Recorder {
    * @unharmed: no daemon may have been restarted; false for tests that kill some.
    */
   async stop({ unharmed = true } = {}) {
-    for (const child of this.#helpers) child.kill('SIGTERM');
+    for (const child of this.#helpers) {
+      child.kill('SIGTERM');
+      child.kill('SIGCONT');
+    }
     const harmed = unharmed ? await this.#harmed() : [];
 
     this.#child.kill('SIGTERM');

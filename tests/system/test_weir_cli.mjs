@@ -107,8 +107,9 @@ check('show: a stream, a user, neither', async (fake) => {
   assert.deepEqual(shown.user, {
     user_id: A,
     session: 'ready',
-    link: { state: 'up', link: 12, gateway: 'gateway-1', code: 0 },
-    glasses: { known: true, model: 'Mentra Live', connected: true, wifi: 'on' },
+    session_at_ms: 0,
+    link: { state: 'up', link: 12, gateway: 'gateway-1', code: 0, at_ms: 0 },
+    glasses: { known: true, model: 'Mentra Live', connected: true, wifi: 'on', at_ms: 0 },
     apps: [
       {
         package: 'com.example.live',
@@ -117,6 +118,7 @@ check('show: a stream, a user, neither', async (fake) => {
         link: 3,
         gateway: 'gateway-1',
         reason: '',
+        at_ms: 0,
         subscriptions: ['button_press', 'vad'],
       },
     ],

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { launcher } from '../lib/fake_registry.mjs';
 import { A, B, DONE, GAP, LATE, check, closed, opened } from '../lib/weir_cli_world.mjs';
 
+const oneEvent = `${JSON.stringify({ do: 'story', events: [opened('s-1', B)] })}\n`;
 const seqs = (cli) => cli.objects.map((o) => (o.type.startsWith('tap.') ? o.type : o.seq));
 
 check('tap: JSON Lines in a pipe, filters, --count', async (fake) => {
@@ -244,4 +245,35 @@ check('tap: a reader that stands still holds up nobody, and a signal still ends 
 
   assert.ok(lines.every((line) => JSON.parse(line).type));
   assert.ok(lines.length < 5000, 'it was held up');
+});
+
+check('tap: stopped ones hold up nobody; on resume each says exactly what it missed', async (fake) => {
+  const stoppedCount = 50;
+  /* More than fits between the two: 1000 messages here, 1000 there, and the socket's buffer. */
+  const published = 6000;
+  const batch = 500;
+  const healthy = await fake.tap(['--no-ops']);
+  const stopped = await Promise.all(Array.from({ length: stoppedCount }, () => fake.tap(['--no-ops', '--user', B])));
+
+  for (const tap of stopped) tap.child.kill('SIGSTOP');
+  for (let seq = 0; seq < published; seq += batch) {
+    for (let i = 0; i < batch; i++) fake.child.stdin.write(oneEvent);
+    await healthy.waitFor((e) => e.json?.seq === seq + batch, 30000);
+  }
+  assert.deepEqual(seqs(healthy), Array.from({ length: published }, (_, i) => i + 1), 'nothing is missing here');
+  for (const tap of stopped) tap.child.kill('SIGCONT');
+  const resumed = stopped.map((tap) => tap.waitFor((e) => e.json?.type === 'stream.closed', 30000));
+
+  await fake.does('beacon');
+  await fake.does('story', { events: [closed('s-end', { user_id: B })] });
+  await Promise.all(resumed);
+  for (const tap of stopped) {
+    const gaps = tap.objects.filter((o) => o.type === 'tap.gap');
+    const missed = gaps.reduce((sum, gap) => sum + gap.missed, 0);
+    const got = tap.objects.filter((o) => o.type === 'stream.opened').map((o) => o.seq);
+    const told = gaps.flatMap((gap) => Array.from({ length: gap.missed }, (_, i) => gap.from_seq + i));
+
+    assert.ok(missed > 0, 'it was stopped for longer than any queue lasts');
+    assert.deepEqual([...got, ...told].sort((a, b) => a - b), Array.from({ length: published }, (_, i) => i + 1));
+  }
 });

@@ -407,6 +407,45 @@ Test(unmanaged_requests, the_story_of_it_may_come_while_catching_up, .init = set
 	}
 }
 
+/* A registry that comes back ------------------------------------------------------------------ */
+
+static void registry_up(void)
+{
+	handle((struct input){ .type = INPUT_PEER_UP, .peer = { ROLE_REGISTRY, 1 } });
+}
+
+/* It had committed, and died before it answered. */
+Test(unmanaged_requests, a_start_is_asked_again_as_it_was, .init = setup)
+{
+	message(start_of(7));
+	tell(story_link(U, GATEWAY, 11, LINK_DOWN)); /* not judged again */
+	registry_up();
+	expect_said("stream.open");
+	cr_assert(last()->request == 7 && last()->expires_ms == EXPIRY_MS);
+	cr_assert(text_is(last()->stream_open.rtmp_url, "rtmp://h/app/key"));
+	tell_opened(7, "s1", 100);
+	registry_up();
+	expect_said("stream.open");
+	message(result_of(7, RESULT_OK, "s1"));
+	expect_done(7, RESULT_OK);
+	registry_up();
+	expect_said("");
+}
+
+Test(unmanaged_requests, a_stop_is_asked_again_until_it_is_carried_out, .init = setup)
+{
+	tell_opened(0, "s1", 100);
+	message(stop_of(7, "s1"));
+	registry_up();
+	expect_said("stream.close");
+	handle((struct input){ .type = INPUT_RESYNC });
+	registry_up();
+	rows();
+	synced();
+	expect_said("request.done"); /* and no stop to a device that owes none */
+	expect_done(7, RESULT_OK);
+}
+
 /* Too late ----------------------------------------------------------------------------------- */
 
 static void expire(void)

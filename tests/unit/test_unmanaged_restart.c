@@ -359,3 +359,65 @@ Test(unmanaged_restart, a_resync_keeps_the_requests, .init = setup, .fini = tear
 	cr_assert_str_eq(edge.done, "1:ok");
 	cr_assert_str_eq(device(), "start S1 pa");
 }
+
+/* Order -------------------------------------------------------------------------------------- */
+
+/* A request whose effect the adapter does not live to hear of. */
+static void open_unheard(const char *package, uint64_t request)
+{
+	struct stream_event event = { .type = EVENT_STREAM_OPEN,
+				      .user_id = TEXT("u@x"),
+				      .origin = GATEWAY_B,
+				      .request = request };
+
+	event.stream_open.kind = KIND_UNMANAGED;
+	event.stream_open.package = text_of(package);
+	event.stream_open.rtmp_url = TEXT(URL);
+	event.stream_open.video = event.stream_open.audio = event.stream_open.options = TEXT("{}");
+	cores.adapter_down = true;
+	cores_say(&cores, (struct peer){ ROLE_UNMANAGED, 7 }, &event);
+}
+
+/* S2 runs, in a slot behind the one that S1 has left and the next stream takes. */
+static void run_second(void)
+{
+	take(STEP_START);
+	cores_start(&cores, "pa", 2, URL);
+	fake_edge_pump(&edge);
+}
+
+Test(order, older_ends_are_told_before_newer_words, .init = setup, .fini = teardown)
+{
+	run_second();
+	open_unheard("pa", 3);
+	fake_edge_forget(&edge);
+	restart();
+	cr_assert_str_eq(heard("pa"), "S2:stopped S3:initializing");
+}
+
+Test(order, older_ends_are_told_before_newer_ends, .init = setup, .fini = teardown)
+{
+	run_second();
+	open_unheard("pa", 3);
+	open_unheard("pb", 4);
+	fake_edge_forget(&edge);
+	restart();
+	cr_assert_str_eq(heard("pa"), "S2:stopped S3:stopped");
+}
+
+Test(order, all_ends_that_one_app_is_owed, .init = setup, .fini = teardown)
+{
+	const unsigned many = 24;
+
+	run_second();
+	for (uint64_t request = 3; request < 3 + many; request++) {
+		open_unheard("pa", request);
+		cores_forget(&cores);
+		edge.seen = 0;
+	}
+	fake_edge_forget(&edge);
+	restart();
+	fake_edge_glasses_down(&edge);
+	fake_edge_glasses_up(&edge, 12);
+	cr_assert_eq(count_of(heard("pa"), ":stopped"), many);
+}

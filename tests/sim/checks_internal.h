@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* checks_internal.h - what the checks remember.  Names of invariants: reliability.md section 1. */
+#pragma once
+
+#include "common/phase.h"
+#include "common/state.h"
+#include "tests/sim/checks.h"
+#include "tests/sim/people.h"
+
+#define CHECK_STREAMS_MAX 16384
+#define CHECK_ASKED_MAX 64 /* requests of one app that wait: twice what its line holds */
+#define NEVER (-INT64_C(1000000000000000)) /* so that differences do not overflow */
+
+/* Bounds, virtual time.  The world's ordinary delays are below 50 ms a hop. */
+#define SLACK_MS 3000 /* hops and commits on the way of a verdict */
+#define RECONCILE_BOUND_MS 5000 /* the adapter says again what is owed */
+#define REQUEST_BOUND_MS 10000 /* a gateway waits so long for an answer */
+#define LATE_MAX_MS 130000 /* a message of ours may be so late: the longest stall, and delays */
+#define ENDING_BOUND_MS 10000 /* a session that ends waits for its last statuses */
+
+/* A stream as the committed story tells it, and as devices and apps have heard of it. */
+struct check_stream {
+	char id[STREAM_ID_MAX + 1];
+	uint64_t epoch, stream_seq;
+	uint64_t origin, request; /* that led to it */
+	const struct person *person;
+	const struct client_app *owner; /* NULL: an app that nobody plays */
+	enum phase phase;
+	enum end_cause cause;
+	int64_t opened_ms, event_ms, closed_ms;
+	bool stop_owed, told_owed; /* now */
+	bool was_told_owed; /* when it closed */
+	bool settled; /* nothing more can come of it */
+	/* The device. */
+	bool said_end; /* it has said so itself */
+	int64_t sign_ms, link_ms;
+	int64_t status_ms; /* last stream.status */
+	/* The owner. */
+	bool begun, ended;
+	char word[16]; /* the last one it heard */
+	const char *due_word; /* the one it should have heard last */
+	int64_t due_ms, ended_ms, told_ms; /* told: the story knows of it */
+	uint64_t ended_socket, closing_socket; /* closing: accepted when it closed; 0: none */
+};
+
+struct check_person {
+	int64_t up_ms; /* since when the newest phone socket is acked; NEVER: it is not */
+	int64_t guilty_ms;
+	int64_t runs_ms; /* since when the device streams undisturbed; NEVER: it does not */
+	int64_t down_ms; /* when the story last said that its link is down */
+	uint64_t link, gateway; /* of the newest phone socket, by the story */
+	uint64_t started_epoch;
+	struct check_stream *live;
+};
+
+struct check_asked {
+	enum answer expected;
+	int64_t asked_ms;
+	int64_t opened_ms; /* the story has its stream; NEVER: not yet */
+};
+
+struct check_app {
+	int64_t accepted_ms; /* NEVER: not accepted */
+	int64_t grace_ms; /* when the story last put it into grace */
+	struct check_asked asked[CHECK_ASKED_MAX];
+	unsigned asked_count;
+	int64_t turn_ms; /* when one of them was answered last */
+};
+
+struct checks {
+	struct sim *sim;
+	struct state replay; /* of the committed story */
+	void *replay_memory;
+	struct check_stream *streams;
+	unsigned stream_count, low; /* below low all are settled */
+	struct check_person persons[PEOPLE_MAX];
+	struct check_app apps[PEOPLE_MAX][PERSON_APPS_MAX];
+	uint64_t seq, epoch; /* of the last event, of the last stream opened */
+	uint64_t steps;
+	int64_t story_ms; /* of the last event */
+	int64_t looked_ms; /* when bounds were looked at last */
+};
+
+extern struct checks checks;
+
+struct check_person *check_person(const struct person *person);
+struct check_app *check_app(const struct client_app *app);
+struct check_stream *check_stream_find(struct text id);
+const struct person *check_person_find(struct text user);
+
+/* check_reachable() - the story has the owner running with an open socket. */
+bool check_reachable(const struct check_stream *stream);
+
+/* check_fail() - sim_violation() with the stream's id, which may be NULL. */
+#define check_fail(invariant, stream, ...) \
+	sim_violation(checks.sim, (invariant), \
+		      (stream) ? text_of((stream)->id) : (struct text){ 0 }, __VA_ARGS__)
+
+/* checks_verdict.c: before @event is applied to the replay. */
+void check_verdict(const struct check_stream *stream, int64_t now_ms);
+void check_session_ending(const struct stream_event *event, int64_t now_ms);
+void check_app_changed(const struct stream_event *event, int64_t now_ms);
+
+/* checks_app.c */
+void check_app_opened(struct check_stream *stream);
+void check_app_closing(struct check_stream *stream, bool reachable);
+void check_app_bounds(int64_t now_ms);
+void check_app_word(const struct check_stream *stream, int64_t now_ms);
+void check_app_end(const struct check_stream *stream, int64_t now_ms);
+void check_apps_healed(void);
+
+/* checks_time.c */
+void check_bounds(int64_t now_ms);
+void check_timers(void);
+void check_healed(void);
+
+/* checks_places.c: looks at @event before it is applied to the replay. */
+void check_places(const struct stream_event *event);

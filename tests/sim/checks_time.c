@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* Nothing lives past its bound, nothing is owed for ever, no timer is left over. */
+#include "tests/sim/checks_internal.h"
+
+#include "actors/lifecycle-scheduler/scheduler_core.h"
+#include "actors/registry/registry_core.h"
+#include "actors/unmanaged-adapter/unmanaged_core.h"
+
+static int64_t later_of(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* L1, L2.  With the last sign of life (or the last event, where a phase has a deadline) at S and
+ * nothing of ours at fault since C, a stream has ended at
+ *
+ *   live:      max(S, C, last change of its link) + missed_max intervals + one ack window
+ *   otherwise: max(S, C) + the phase's deadline
+ *
+ * and, if C is the later of the two, one window and one interval more: deadlines that passed while
+ * we were blind are put off by one window, and a report that the registry refused as stale comes
+ * again with the next probe.
+ */
+static void look_at_live(const struct check_stream *stream, int64_t now_ms)
+{
+	const struct scheduler_kind *kind = &scheduler_defaults.kinds[KIND_UNMANAGED];
+	const struct scheduler *scheduler = sim_scheduler(checks.sim);
+	int64_t calm_ms = sim_calm_since(checks.sim);
+	bool probed = stream->phase == PHASE_LIVE || stream->phase == PHASE_SUSPECT;
+	int64_t since_ms, bound_ms;
+
+	if (!scheduler || calm_ms == INT64_MAX)
+		return;
+	kind = &scheduler->options.kinds[KIND_UNMANAGED];
+	since_ms = probed ? later_of(stream->sign_ms, stream->link_ms) : stream->event_ms;
+	since_ms = later_of(since_ms, stream->opened_ms);
+	bound_ms = probed ? kind->missed_max * kind->keepalive_interval_ms + kind->ack_timeout_ms
+		   : stream->phase == PHASE_STOPPING ? kind->stop_deadline_ms
+						     : kind->start_deadline_ms;
+	/* A verdict may rest on what was late before it got calm. */
+	if (calm_ms > since_ms - LATE_MAX_MS)
+		bound_ms += kind->ack_timeout_ms + kind->keepalive_interval_ms;
+	since_ms = later_of(since_ms, calm_ms);
+	if (now_ms - since_ms > bound_ms + SLACK_MS)
+		check_fail(probed ? "L1 a dead stream ends" : "L2 no phase for ever", stream,
+			   "%s, nothing of it for %lld ms, bound %lld",
+			   words_name(&phase_words, stream->phase), (long long)(now_ms - since_ms),
+			   (long long)bound_ms);
+}
+
+/* What is owed settles: within a round of the adapter if device or owner is there, else when the
+ * registry gives up.
+ */
+static void look_at_owed(const struct check_stream *stream, int64_t now_ms)
+{
+	const struct registry *registry = sim_registry(checks.sim);
+	const struct check_person *mine = check_person(stream->person);
+	int64_t since_ms = later_of(stream->closed_ms, sim_calm_since(checks.sim));
+
+	if (!registry || since_ms == INT64_MAX)
+		return;
+	if (now_ms - since_ms > registry->options.stop_owed_ms + SLACK_MS)
+		check_fail("I6 nothing is owed for ever", stream, "%s%s",
+			   stream->stop_owed ? "the stop " : "",
+			   stream->told_owed ? "the end" : "");
+	if (stream->stop_owed && mine->up_ms != NEVER &&
+	    now_ms - later_of(since_ms, mine->up_ms) > RECONCILE_BOUND_MS + SLACK_MS)
+		check_fail("I6 nothing is owed for ever", stream,
+			   "the device is there, the stop "
+			   "is still owed");
+	if (stream->told_owed && check_reachable(stream) &&
+	    check_app(stream->owner)->accepted_ms != NEVER &&
+	    now_ms - later_of(since_ms, check_app(stream->owner)->accepted_ms) >
+		    RECONCILE_BOUND_MS + SLACK_MS)
+		check_fail("I6 nothing is owed for ever", stream,
+			   "the owner is there, the end is "
+			   "still owed");
+}
+
+void check_bounds(int64_t now_ms)
+{
+	for (unsigned i = checks.low; i < checks.stream_count; i++) {
+		struct check_stream *stream = &checks.streams[i];
+
+		if (stream->settled)
+			continue;
+		if (stream->phase != PHASE_CLOSED) {
+			look_at_live(stream, now_ms);
+			check_app_word(stream, now_ms);
+			continue;
+		}
+		if (stream->stop_owed || stream->told_owed)
+			look_at_owed(stream, now_ms);
+		check_app_end(stream, now_ms);
+		/* What has an end or can have none any more is looked at no longer. */
+		stream->settled = !stream->stop_owed && !stream->told_owed &&
+				  (stream->ended || !stream->was_told_owed || !stream->owner ||
+				   stream->owner->socket != stream->closing_socket);
+	}
+	while (checks.low < checks.stream_count && checks.streams[checks.low].settled)
+		checks.low++;
+}
+
+/* I8 ------------------------------------------------------------------------------------------- */
+
+void check_timers(void)
+{
+	const struct scheduler *scheduler = sim_scheduler(checks.sim);
+
+	if (!scheduler)
+		return;
+	if (scheduler->armed[SCHEDULER_TIMER_PROBE] > scheduler->stream_slots.count ||
+	    scheduler->armed[SCHEDULER_TIMER_PHASE] > scheduler->stream_slots.count ||
+	    scheduler->armed[SCHEDULER_TIMER_SESSION] > scheduler->user_slots.count ||
+	    scheduler->armed[SCHEDULER_TIMER_APP] > scheduler->app_slots.count ||
+	    scheduler->armed[SCHEDULER_TIMER_GATEWAY] > scheduler->gateway_slots.count)
+		check_fail("I8 no timer without its owner", (struct check_stream *)NULL,
+			   "%u timers are armed", scheduler_timers(scheduler));
+}
+
+/* What the registry's state asks the scheduler to watch. */
+static void count_timers(const struct state *state, uint32_t armed[SCHEDULER_TIMER_COUNT])
+{
+	for (uint32_t slot = 0; slot < state->users_fresh; slot++) {
+		const struct state_user *user = state_user_of(state, slot);
+		const struct state_stream *active = user ? state_active(state, user) : NULL;
+
+		if (active && (active->phase == PHASE_LIVE || active->phase == PHASE_SUSPECT))
+			armed[SCHEDULER_TIMER_PROBE]++;
+		else if (active)
+			armed[SCHEDULER_TIMER_PHASE]++;
+		if (!user || user->session == SESSION_NONE)
+			continue;
+		armed[SCHEDULER_TIMER_SESSION] += user->link_state == LINK_DOWN;
+		for (uint32_t app = user->apps; app != STATE_NONE; app = state->apps[app].next)
+			armed[SCHEDULER_TIMER_APP] += state->apps[app].state == APP_LOADING ||
+						      state->apps[app].state == APP_GRACE ||
+						      state->apps[app].state == APP_RESURRECTING ||
+						      state->apps[app].state == APP_STOPPING;
+	}
+	for (unsigned i = 0; i < GATEWAYS_MAX; i++)
+		armed[SCHEDULER_TIMER_GATEWAY] += state->gateways[i].incarnation != 0;
+}
+
+static void check_scheduler(const struct scheduler *scheduler, const struct state *truth)
+{
+	static const char *const names[SCHEDULER_TIMER_COUNT] = { "probe", "phase", "session",
+								  "app", "gateway" };
+	uint32_t wanted[SCHEDULER_TIMER_COUNT] = { 0 };
+
+	count_timers(truth, wanted);
+	if (scheduler->stream_slots.count != truth->active_count)
+		check_fail("L4 mirrors agree", (struct check_stream *)NULL,
+			   "the scheduler watches %u streams of %u", scheduler->stream_slots.count,
+			   truth->active_count);
+	for (unsigned i = 0; i < SCHEDULER_TIMER_COUNT; i++)
+		if (scheduler->armed[i] != wanted[i])
+			check_fail("I8 no timer without its owner", (struct check_stream *)NULL,
+				   "%u %s timers are armed, %u are wanted", scheduler->armed[i],
+				   names[i], wanted[i]);
+}
+
+/* In the end everybody knows the same. */
+void check_healed(void)
+{
+	const struct scheduler *scheduler = sim_scheduler(checks.sim);
+	const struct unmanaged *unmanaged = sim_unmanaged(checks.sim);
+	const struct state *truth = sim_truth(checks.sim);
+
+	if (sim_now(checks.sim) - checks.story_ms < SLACK_MS) {
+		SIM_SOMETIMES(checks.sim, "healed in the middle of something");
+		return; /* what is still on its way is no disagreement */
+	}
+	if (!scheduler || !unmanaged || !truth) {
+		check_fail("L6 everything is back", (struct check_stream *)NULL,
+			   "something is down");
+		return;
+	}
+	if (state_hash(truth) != state_hash(&checks.replay))
+		check_fail("L4 mirrors agree", (struct check_stream *)NULL,
+			   "the registry is not what its story says");
+	if (state_hash(&unmanaged->state) != state_hash(truth))
+		check_fail("L4 mirrors agree", (struct check_stream *)NULL,
+			   "the adapter is not what the registry is");
+	check_scheduler(scheduler, truth);
+}

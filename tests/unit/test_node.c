@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* Goal: store, then speak; and what a node does while the store says "not now", and once it has
+ * failed.  Method: a registry's node around a core that tells a story for every request, its store
+ * and wires played by the test.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <criterion/criterion.h>
+
+#include "common/node.h"
+#include "tests/lib/bus.h"
+
+#define US UINT64_C(77)
+#define THEM UINT64_C(0x5e17)
+
+static struct node node;
+static int64_t now_ms;
+static struct bus_line sent, published;
+static struct {
+	int result;
+	unsigned calls, committed;
+	size_t events, marks;
+	uint64_t next;
+	char name[NAME_MAX_BYTES + 1];
+} store;
+static struct {
+	uint64_t seq;
+	unsigned heard, ticks;
+	int64_t due_ms;
+} core;
+
+/* Every message is an event of the story, and an answer. */
+static void handle(void *context, const struct input *input, int64_t now, struct effects *fx)
+{
+	(void)context;
+	(void)now;
+	effects_clear(fx);
+	if (input->type == INPUT_TICK) {
+		core.ticks++;
+		core.due_ms = INT64_MAX;
+	}
+	if (input->type != INPUT_MESSAGE)
+		return;
+	core.heard++;
+	effects_add(fx, EFFECT_STORY, (struct peer){ 0 }, EVENT_GATEWAY_CHANGED)->seq = ++core.seq;
+	effects_add(fx, EFFECT_SEND, input->peer, EVENT_REGISTRY_UNKNOWN_LINK);
+}
+
+static int64_t deadline(const void *context)
+{
+	(void)context;
+	return core.due_ms;
+}
+
+static int port_commit(void *context, const struct stream_event *const *events, size_t count,
+		       const struct peer_mark *marks, size_t mark_count)
+{
+	(void)context;
+	(void)events;
+	store.calls++;
+	cr_assert_eq(bus_count(&sent), 0, "spoken before it is stored");
+	store.events = count;
+	store.marks = mark_count;
+	if (mark_count > 0) {
+		store.next = marks[0].next;
+		text_put(marks[0].name, store.name, sizeof store.name);
+	}
+	if (store.result == 0)
+		store.committed++;
+	return store.result;
+}
+
+static int64_t port_now(void *context)
+{
+	(void)context;
+	return now_ms;
+}
+
+static enum inbox_sent port_send_to(void *context, enum node_wire wire, const uint8_t *route,
+				    size_t route_length, const uint8_t *frame, size_t length)
+{
+	(void)context;
+	(void)route;
+	(void)route_length;
+	cr_assert_eq(wire, NODE_INBOX);
+	bus_put(&sent, frame, length);
+	return INBOX_SENT;
+}
+
+static void port_publish(void *context, const uint8_t *frame, size_t length)
+{
+	(void)context;
+	bus_put(&published, frame, length);
+}
+
+static void setup(void)
+{
+	const struct node_options options = {
+		.role = ROLE_REGISTRY,
+		.name = "registry",
+		.incarnation = US,
+		.store = { .commit = port_commit },
+		.core = { .handle = handle, .deadline = deadline },
+		.port = { .now_ms = port_now,
+			  .wall_ms = port_now,
+			  .send_to = port_send_to,
+			  .publish = port_publish },
+	};
+
+	now_ms = 1000;
+	core.due_ms = INT64_MAX;
+	cr_assert_eq(node_init(&node, &options), 0);
+}
+
+static void teardown(void)
+{
+	node_fini(&node);
+	bus_drop(&sent);
+	bus_drop(&published);
+}
+
+TestSuite(node, .init = setup, .fini = teardown);
+
+/* A frame of a gateway with @events, walked to its end. */
+static void take(const struct stream_event *events, size_t count, uint64_t first)
+{
+	static uint8_t bytes[65536];
+	uint8_t route[ROUTE_LENGTH_MAX];
+	size_t length = bus_frame_of(bytes, sizeof bytes, TOPIC_DIRECT, "gateway-1", THEM, first,
+				     events, count);
+
+	route_write(&(struct route){ ROLE_GATEWAY, THEM, 1 }, route);
+	cr_assert(node_wants(&node, NODE_INBOX));
+	node_take(&node, NODE_INBOX, &(struct node_frame){ route, sizeof route, bytes, length });
+	while (node_step(&node, NODE_INBOX))
+		;
+}
+
+static void say_hello(void)
+{
+	take(&(struct stream_event){ .type = EVENT_PEER_HELLO,
+				     .peer_hello = { .role = ROLE_GATEWAY,
+						     .name = TEXT("gateway-1"),
+						     .protocol = STREAM_PROTOCOL_VERSION,
+						     .first_request = 1 } },
+	     1, 0);
+	cr_assert_eq(node_finish(&node), 0);
+	bus_drop(&sent);
+}
+
+static void ask(uint64_t number)
+{
+	take(&(struct stream_event){ .type = EVENT_EDGE_LINK_CLOSED }, 1, number);
+}
+
+Test(node, a_pass_is_stored_with_the_marks_of_who_asked_and_then_spoken)
+{
+	say_hello();
+	cr_assert_eq(store.calls, 0, "a pass without a story needs no commit");
+	ask(1);
+	ask(2);
+	cr_assert_eq(bus_count(&sent), 0);
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_eq(store.committed, 1);
+	cr_assert_eq(store.events, 2);
+	cr_assert_eq(store.marks, 1);
+	cr_assert_eq(store.next, 3);
+	cr_assert_str_eq(store.name, "gateway-1");
+	cr_assert_eq(bus_count(&sent), 1, "answers and acknowledgement");
+	cr_assert_eq(bus_count(&published), 1);
+}
+
+Test(node, what_the_store_puts_off_is_held_and_nothing_goes_on)
+{
+	say_hello();
+	store.result = -EAGAIN;
+	ask(1);
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert(node_held(&node));
+	cr_assert_not(node_is_ready(&node));
+	cr_assert_not(node_is_busy(&node));
+	cr_assert_not(node_wants(&node, NODE_INBOX));
+	cr_assert_not(node_step(&node, NODE_INBOX));
+	cr_assert_eq(node_deadline(&node), now_ms + NODE_HELD_MS);
+	core.due_ms = now_ms;
+	now_ms += NODE_HELD_MS - 1;
+	node_tick(&node);
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_eq(core.ticks, 0);
+	cr_assert_eq(store.calls, 1, "not before its time");
+	cr_assert_eq(bus_count(&sent) + bus_count(&published), 0);
+	now_ms++;
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_eq(store.calls, 2);
+	cr_assert_eq(store.events, 1, "the same again");
+	cr_assert_eq(store.marks, 1);
+	cr_assert(node_held(&node));
+	store.result = 0;
+	now_ms += NODE_HELD_MS;
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_not(node_held(&node));
+	cr_assert(node_is_ready(&node));
+	cr_assert_eq(store.committed, 1);
+	cr_assert_eq(bus_count(&sent), 1);
+	node_tick(&node);
+	cr_assert_eq(core.ticks, 1);
+}
+
+Test(node, a_failed_commit_is_the_end_and_nothing_is_said)
+{
+	say_hello();
+	store.result = -EIO;
+	ask(1);
+	cr_assert_eq(node_finish(&node), -EIO);
+	store.result = 0;
+	cr_assert_eq(node_finish(&node), -EIO, "and stays so");
+	cr_assert_eq(store.calls, 1);
+	cr_assert_not(node_held(&node));
+	cr_assert_not(node_wants(&node, NODE_INBOX));
+	cr_assert_eq(bus_count(&sent) + bus_count(&published), 0);
+}
+
+/* The rest of a frame waits with it. */
+Test(node, a_frame_is_walked_on_when_the_store_goes_on)
+{
+	enum { EVENTS = 2 * OUTBOX_KEPT_MAX / EFFECTS_MAX * EFFECTS_MAX };
+	static struct stream_event events[EVENTS];
+
+	say_hello();
+	store.result = -EAGAIN;
+	for (size_t i = 0; i < EVENTS; i++)
+		events[i].type = EVENT_EDGE_LINK_CLOSED;
+	take(events, 1000, 1);
+	cr_assert_eq(core.heard, 1000);
+	/* More than one pass has room for: the last one that fits ends it. */
+	for (uint64_t first = 1001; !node_held(&node); first += 1000)
+		take(events, 1000, first);
+	cr_assert_gt(core.heard, OUTBOX_KEPT_MAX - EFFECTS_MAX - 1);
+	cr_assert_lt(core.heard, OUTBOX_KEPT_MAX);
+	cr_assert_neq(core.heard % 1000, 0, "in the middle of a frame");
+	store.result = 0;
+	now_ms += NODE_HELD_MS;
+	cr_assert_eq(node_finish(&node), 0);
+	while (node_step(&node, NODE_INBOX))
+		;
+	cr_assert_eq(core.heard % 1000, 0);
+}
