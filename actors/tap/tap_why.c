@@ -17,7 +17,7 @@ static void take_own(struct why_known *known, const struct stream_event *event)
 		known->activity = event;
 		break;
 	case EVENT_STREAM_STATUS:
-		known->status = known->activity = event;
+		known->activity = event;
 		known->miss = NULL;
 		if (!known->delivered)
 			known->delivered = event; /* who talks about it has got it */
@@ -321,7 +321,6 @@ static void describe(const struct why_known *known, struct why *why)
 	why->user_id = known->first->user_id;
 	why->oldest_seq = known->story->oldest_seq;
 	why->begins_late = !opened;
-	why->from_snapshot = known->first == row;
 	if (opened) {
 		why->package = opened->stream_opened.package;
 		why->kind = (enum kind)opened->stream_opened.kind;
@@ -335,18 +334,18 @@ static void describe(const struct why_known *known, struct why *why)
 	}
 }
 
-static void explain_row(const struct why_known *known, struct why *why)
+/* All that is left of its end is the record of what it owes. */
+static void explain_record(const struct why_known *known, struct why *why)
 {
 	const struct stream_event *row = known->row;
 	struct phrase phrase;
 
-	why->ended = row->snapshot_stream.phase == PHASE_CLOSED;
+	why->ended = true;
+	why->phase = PHASE_CLOSED;
 	why->end_cause = (enum end_cause)row->snapshot_stream.end_cause;
-	why->phase = (enum phase)row->snapshot_stream.phase;
 	why->hop = (enum hop)row->snapshot_stream.hop;
 	phrase_begin(&phrase, why->tried, sizeof why->tried);
 	say_start(&phrase, known);
-	say_probes(&phrase, row->snapshot_stream.missed, -1);
 	if (row->snapshot_stream.stop_owed)
 		owe(why, "a stop to the glasses", TEXT(""));
 	if (row->snapshot_stream.told_owed)
@@ -377,7 +376,7 @@ static void explain_life(const struct why_known *known, struct why *why)
 	add_fact(why, known->miss);
 	phrase_begin(&phrase, why->tried, sizeof why->tried);
 	say_start(&phrase, known);
-	say_probes(&phrase, known->miss ? known->miss->stream_moved.missed : 0,
+	say_probes(&phrase, why_missed(known),
 		   known->activity ? why->reference_ms - known->activity->sent_ms : -1);
 }
 
@@ -391,9 +390,9 @@ bool why_explain(const struct story *story, struct text stream_id, int64_t now_m
 	describe(&known, out);
 	if (known.closed)
 		explain_end(&known, out);
-	else if (known.row && !known.opened)
-		explain_row(&known, out);
-	else if (!known.opened && !known.activity && !known.miss)
+	else if (known.row && known.row->snapshot_stream.phase == PHASE_CLOSED)
+		explain_record(&known, out);
+	else if (!known.opened && !known.row && !known.activity && !known.miss)
 		out->ended = true; /* only what came after its end is kept */
 	else
 		explain_life(&known, out);

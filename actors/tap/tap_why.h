@@ -24,7 +24,6 @@ struct why {
 	enum kind kind;
 	enum phase phase;
 	bool ended;
-	bool from_snapshot; /* the history has nothing of it: the registry's record speaks */
 	bool begins_late; /* its first events are not kept any more */
 	uint64_t oldest_seq; /* where the history begins; 0: not known */
 	enum end_cause end_cause;

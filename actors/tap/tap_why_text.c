@@ -12,7 +12,14 @@ enum phase why_phase(const struct why_known *known)
 		return (enum phase)last->stream_status.phase;
 	if (last && last->type == EVENT_STREAM_MOVED)
 		return (enum phase)last->stream_moved.phase;
-	return PHASE_REQUESTED;
+	return known->row ? (enum phase)known->row->snapshot_stream.phase : PHASE_REQUESTED;
+}
+
+uint64_t why_missed(const struct why_known *known)
+{
+	if (known->miss)
+		return known->miss->stream_moved.missed;
+	return known->row && !known->activity ? known->row->snapshot_stream.missed : 0;
 }
 
 static void put_who(struct phrase *phrase, struct text who, const char *otherwise)
@@ -205,10 +212,7 @@ static void say_end(const struct why_known *known, const struct why *why, struct
 static enum hop worst(const struct why_known *known, const struct why *why, struct phrase *phrase)
 {
 	const struct stream_event *link = known->link, *glasses = known->glasses;
-	const struct stream_event *row = known->opened ? NULL : known->row;
-	uint64_t missed = known->miss ? known->miss->stream_moved.missed
-			  : row	      ? row->snapshot_stream.missed
-				      : 0;
+	uint64_t missed = why_missed(known);
 
 	if (link && link->link_changed.state != LINK_UP) {
 		phrase_put(phrase, "the phone is not connected");

@@ -240,7 +240,14 @@ describe('why', waiting, () => {
 
     assert.equal(worse.hop, 'glasses');
     s.apps.a.stop(s.id);
-    await explained(s);
+    const ended = await explained(s);
+    const unix = (ms) => `@${(ms / 1000).toFixed(3)}`;
+    const range = ['--from', unix(ended.opened_ms), '--until', unix(ended.ended_ms), '--strict'];
+    const tapped = await world.weir.cli('tap', ...range, '--stream', s.id, '-o', 'jsonl');
+    const between = tapped.trimEnd().split('\n').map((row) => JSON.parse(row).type);
+
+    assert.equal(between[0], 'stream.opened', 'found by its time');
+    assert.ok(between.includes('stream.closed'));
     const rows = (await world.weir.cli('timeline', s.id, '-o', 'jsonl')).trimEnd().split('\n');
     const types = rows.map((row) => JSON.parse(row).type);
 
