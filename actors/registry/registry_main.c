@@ -13,7 +13,7 @@
 
 #define ENDING_MAX_MS 2000 /* a closing session waits so long for its last statuses */
 #define TEND_S 0.1 /* between two looks at the store's housekeeping */
-#define TEND_STEPS_MAX 16 /* of 200 rows each */
+#define TEND_MS 2 /* of work at a time: a step may take a few milliseconds itself */
 #define SQLITE_SCHEME "sqlite:"
 
 struct shell {
@@ -114,10 +114,11 @@ static uint64_t port_oldest(void *context)
 static void on_tend(struct ev_loop *loop, struct ev_timer *timer, int events)
 {
 	struct shell *shell = timer->data;
+	const int64_t until_ms = daemon_now_ms() + TEND_MS;
 
 	(void)loop;
 	(void)events;
-	for (int i = 0; i < TEND_STEPS_MAX && store_tend(shell->store, daemon_wall_ms()); i++)
+	while (store_tend(shell->store, daemon_wall_ms()) && daemon_now_ms() < until_ms)
 		;
 	check_room(shell);
 }

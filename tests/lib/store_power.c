@@ -24,7 +24,7 @@ struct pending {
 struct medium {
 	char path[512];
 	char *image; /* what was synced */
-	int64_t length;
+	int64_t length, size;
 	struct pending *first, **last;
 };
 
@@ -53,11 +53,13 @@ static void forget_pending(struct medium *medium)
 
 static void image_resize(struct medium *medium, int64_t length)
 {
-	if (length > medium->length) {
-		medium->image = realloc(medium->image, (size_t)length);
+	if (length > medium->size) {
+		medium->size = 2 * length;
+		medium->image = realloc(medium->image, (size_t)medium->size);
 		assert(medium->image);
-		memset(medium->image + medium->length, 0, (size_t)(length - medium->length));
 	}
+	if (length > medium->length)
+		memset(medium->image + medium->length, 0, (size_t)(length - medium->length));
 	medium->length = length;
 }
 
