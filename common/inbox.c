@@ -76,8 +76,8 @@ static bool enqueue(struct inbox *self, struct inbox_peer *peer, const struct st
 	return frame_queue_add(&peer->queue, &address, event, form);
 }
 
-/* Answer the frame being walked with a refusal and leave the rest of it out. */
-static void refuse(struct inbox *self, const char *reason)
+static void say_refused(struct inbox *self, const uint8_t *route, size_t route_length,
+			const char *reason)
 {
 	struct stream_event event = { .type = EVENT_PEER_REFUSED,
 				      .peer_refused.reason = text_of(reason) };
@@ -86,11 +86,17 @@ static void refuse(struct inbox *self, const char *reason)
 
 	stamp(self, &event);
 	frame_begin(&frame, bytes, sizeof bytes, TOPIC_DIRECT, self->options.incarnation, 0);
-	if (frame_add(&frame, &event, STREAM_EVENT_ADDRESSED)) {
-		frame_end(&frame);
-		(void)self->options.port.send(self->options.port.context, self->from_bytes,
-					      self->from_length, frame.bytes, frame.length);
-	}
+	if (!frame_add(&frame, &event, STREAM_EVENT_ADDRESSED))
+		return;
+	frame_end(&frame);
+	(void)self->options.port.send(self->options.port.context, route, route_length, frame.bytes,
+				      frame.length);
+}
+
+/* Answer the frame being walked with a refusal and leave the rest of it out. */
+static void refuse(struct inbox *self, const char *reason)
+{
+	say_refused(self, self->from_bytes, self->from_length, reason);
 	intake_close(&self->intake);
 }
 
@@ -120,21 +126,43 @@ static void go_down(struct inbox *self, struct inbox_peer *peer, enum inbox_peer
 }
 
 /* Operators come in numbers and may share a name; of everybody else there is one. */
+static bool is_namesake(const struct inbox_peer *one, const struct inbox_peer *other)
+{
+	return one != other && one->state != INBOX_PEER_FREE && one->state != INBOX_PEER_FENCED &&
+	       one->peer.role == other->peer.role && one->peer.role != ROLE_OPERATOR &&
+	       strcmp(one->name, other->name) == 0;
+}
+
+/* The hello of a life that is over may be read after its successor's: then who has the name is not
+ * there, and who was fenced is the one that lives.
+ */
+static bool is_fenced(const struct inbox *self, const struct inbox_peer *peer)
+{
+	for (size_t i = 0; i < PEERS_MAX && peer->state == INBOX_PEER_FENCED; i++) {
+		const struct inbox_peer *other = &self->peers.items[i];
+
+		if (is_namesake(other, peer) && other->state == INBOX_PEER_UP && !other->gone)
+			return true;
+	}
+	return false;
+}
+
 static void fence_namesake(struct inbox *self, const struct inbox_peer *newcomer)
 {
-	if (newcomer->peer.role == ROLE_OPERATOR)
-		return;
 	for (size_t i = 0; i < PEERS_MAX; i++) {
 		struct inbox_peer *peer = &self->peers.items[i];
 
-		if (peer == newcomer || peer->state == INBOX_PEER_FREE ||
-		    peer->state == INBOX_PEER_FENCED || peer->peer.role != newcomer->peer.role ||
-		    strcmp(peer->name, newcomer->name) != 0)
+		if (!is_namesake(peer, newcomer))
 			continue;
 		self->stats.fenced++;
 		note(self, "inbox.fenced", peer, "another process has taken its name");
+		/* If it lives after all, it shall say so. */
+		if (peer->state == INBOX_PEER_UP)
+			say_refused(self, peer->route, peer->route_length,
+				    "another process has taken this name");
 		frame_queue_clear(&peer->queue);
 		go_down(self, peer, INBOX_PEER_FENCED);
+		peer->has_spoken = false; /* what it told before counts no more */
 	}
 }
 
@@ -208,7 +236,7 @@ static void on_hello(struct inbox *self, const struct stream_event *event, int64
 	bool known = peer && peer->has_spoken;
 
 	self->stats.hellos++;
-	if (!fault && peer && peer->state == INBOX_PEER_FENCED)
+	if (!fault && peer && is_fenced(self, peer))
 		fault = "another process has taken this name";
 	if (!fault && peer && !text_is(event->peer_hello.name, peer->name))
 		fault = "this incarnation had another name";

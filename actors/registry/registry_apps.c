@@ -238,16 +238,17 @@ void registry_on_app_start(struct registry *self, const struct input *input)
 
 /* Init and loss of the socket -------------------------------------------------------------- */
 
-static void remember_old(struct registry *self, struct state_app *app)
+static void remember_old(struct registry *self, struct state_app *app, uint64_t gateway,
+			 uint64_t link)
 {
 	struct registry_app *extra = extra_of(self, app);
 
-	if (app->link == 0)
+	if (link == 0)
 		return;
 	for (unsigned i = 0; i < APP_OLD_LINKS_MAX; i++)
 		if (extra->old[i].link == 0) {
-			extra->old[i].gateway = app->gateway;
-			extra->old[i].link = app->link;
+			extra->old[i].gateway = gateway;
+			extra->old[i].link = link;
 			return;
 		}
 	/* One past what an app may keep open: the oldest goes. */
@@ -259,8 +260,8 @@ static void remember_old(struct registry *self, struct state_app *app)
 	event->registry_link_close.code = 1000;
 	event->registry_link_close.reason = TEXT("Replaced");
 	memmove(&extra->old[0], &extra->old[1], (APP_OLD_LINKS_MAX - 1) * sizeof extra->old[0]);
-	extra->old[APP_OLD_LINKS_MAX - 1].gateway = app->gateway;
-	extra->old[APP_OLD_LINKS_MAX - 1].link = app->link;
+	extra->old[APP_OLD_LINKS_MAX - 1].gateway = gateway;
+	extra->old[APP_OLD_LINKS_MAX - 1].link = link;
 }
 
 static enum result judge_init(const struct registry *self, const struct state_user *user,
@@ -291,8 +292,13 @@ static void app_accept(struct registry *self, const struct input *input, struct 
 		extra_of(self, app)->confirmed = true;
 		return;
 	}
+	/* Told again after a restart: what we know of is newer, for that was told as news. */
+	if (app && !same && resumed && state_app_reachable(&self->state, app)) {
+		remember_old(self, app, input->peer.incarnation, event->edge_app_opened.link);
+		return;
+	}
 	if (app && !same)
-		remember_old(self, app);
+		remember_old(self, app, app->gateway, app->link);
 	change = registry_story(self, EVENT_APP_CHANGED, user);
 	change->app_changed.package = event->edge_app_opened.package;
 	change->app_changed.state = APP_RUNNING;

@@ -89,6 +89,8 @@ async function vanish({ user, glasses, app, streamId }) {
 const statuses = (app, from) =>
   app.entries.slice(from).filter((e) => e.dir === 'in' && e.msg?.type === 'rtmp_stream_status');
 
+const isOrder = (e) => e.dir === 'in' && /^(start|stop)_rtmp_stream$/.test(e.msg?.type);
+
 describe('kill -9 under a live stream', () => {
   test('lifecycle-scheduler: probes go on, no false timeout, the dead are found', async () => {
     const s = await live('scheduler');
@@ -172,19 +174,22 @@ describe('kill -9 under a live stream', () => {
     assert.deepEqual(await world.weir.liveStreams(s.user.email), []);
   });
 
-  test('the registry: sessions come back by themselves, a new stream runs and ends', async () => {
+  test('the registry: the stream goes on, another one starts, and ends', async () => {
     const s = await live('registry');
-    const from = { app: s.app.entries.length };
+    const from = { app: s.app.entries.length, glasses: s.glasses.entries.length };
 
     await kill('registry');
-    /* Its memory is gone with it: the stream too.  Nothing of it may be stuck. */
+    await probed(s.glasses, s.glasses.entries.length);
     await known(s.user);
+    assert.deepEqual(statuses(s.app, from.app), []);
+    assert.deepEqual(s.glasses.entries.slice(from.glasses).filter(isOrder), []);
+    const [record] = await world.weir.liveStreams(s.user.email);
+
+    assert.equal(record.stream_id, s.streamId);
     s.app.request(`${url}-again`);
-    const { msg } = await s.app.waitMessage(
-      { type: 'rtmp_stream_status', status: 'active' },
-      12000,
-      { from: from.app },
-    );
+    const { msg } = await s.app.waitMessage({ type: 'rtmp_stream_status', status: 'active' }, 12000, {
+      from: from.app,
+    });
 
     assert.notEqual(msg.streamId, s.streamId);
     assert.equal((await world.weir.liveStreams(s.user.email)).length, 1);

@@ -86,7 +86,9 @@ export class Crowd {
     self.scale = scale;
     self.random = randomFrom(seed);
     await self.#listen();
-    timers.session.app_grace_ms = 5000; /* apps come back at the SDK's pace, whatever the scale */
+    timers.registry = { history_rows_max: 10000000 }; /* the audits want all of it */
+    /* Apps come back at the SDK's pace, whatever the scale; all at once they may need a while. */
+    Object.assign(timers.session, { app_grace_ms: 5000, app_connect_ms: 30000 });
     for (const [section, keys] of Object.entries(config))
       timers[section] = { ...timers[section], ...keys };
     try {
@@ -267,7 +269,7 @@ export class Crowd {
       );
   }
 
-  /** Nothing has outlived what should have ended it, by the bounds that hold at this scale. */
+  /** Nothing has outlived what should have ended it, by the bounds that hold at this scale; owed stops know none. */
   async assertNothingStuck() {
     const bound = (name, seconds) => [`--${name}-bound`, String(Math.ceil(seconds / this.scale))];
     const text = await this.weir.cli(
@@ -275,7 +277,6 @@ export class Crowd {
       ...bound('start', 70),
       ...bound('stop', 70),
       ...bound('silent', 35),
-      ...bound('owed', 70),
     );
 
     assert.deepEqual(JSON.parse(text), []);
@@ -288,20 +289,33 @@ export class Crowd {
     assert.equal(twice.length, 0, this.stories(twice.map((stream) => stream.member)));
   }
 
-  /** Everything the registry's history knows: {opened, closed}, by stream id. */
+  /* Events of these types that the registry's history has kept, since @from (see weir tap). */
+  async #past(from, ...types) {
+    const text = await this.weir.cli(
+      ...['tap', '--from', from, '--until', '-0s', '-o', 'jsonl'],
+      ...types.flatMap((type) => ['--type', type]),
+    );
+    const events = text.split('\n').filter(Boolean).map(parseFrame);
+    const holes = events.filter((event) => event.type.startsWith('tap.'));
+
+    assert.deepEqual(holes, [], 'history with holes');
+    return events;
+  }
+
+  /** What the registry's history knows of streams: {opened, closed}, by stream id. */
   async history() {
-    const text = await this.weir.cli('tap', '--from', '1', '--until', '-0s', '-o', 'jsonl');
-    const opened = new Map();
-    const closed = new Map();
+    const events = await this.#past('1', 'stream.opened', 'stream.closed');
+    const of = (type) => events.filter((event) => event.type === type);
+    const byStream = (some) => new Map(some.map((event) => [event.stream_id, event]));
 
-    for (const line of text.split('\n')) {
-      const event = line ? JSON.parse(line) : {};
+    return { opened: byStream(of('stream.opened')), closed: byStream(of('stream.closed')) };
+  }
 
-      if (event.type === 'stream.opened') opened.set(event.stream_id, event);
-      if (event.type === 'stream.closed') closed.set(event.stream_id, event);
-      assert.ok(!String(event.type).startsWith('tap.'), `history with holes: ${line}`);
-    }
-    return { opened, closed };
+  /** How many probes were counted as missed, of whatever stream, since then. */
+  async missedSince(wallMs) {
+    const moved = await this.#past(`@${Math.floor(wallMs / 1000)}`, 'stream.moved');
+
+    return moved.filter((event) => event.missed > 0).length;
   }
 
   /**

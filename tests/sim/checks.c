@@ -126,6 +126,7 @@ static void on_closed(struct check_stream *stream, const struct stream_event *ev
 	stream->phase = PHASE_CLOSED;
 	stream->cause = (enum end_cause)event->stream_closed.end_cause;
 	stream->closed_ms = now_ms;
+	stream->missed = event->stream_closed.missed;
 	stream->stop_owed = event->stream_closed.stop_owed;
 	stream->told_owed = stream->was_told_owed = event->stream_closed.told_owed;
 	check_person(stream->person)->live = NULL;
@@ -145,10 +146,12 @@ static void on_status(struct check_stream *stream, const struct stream_event *ev
 	stream->due_ms = stream->status_ms;
 }
 
-static void on_told(struct check_stream *stream)
+static void on_told(struct check_stream *stream, enum outcome outcome)
 {
 	stream->told_owed = false;
 	stream->told_ms = sim_now(checks.sim);
+	if (outcome == OUTCOME_GIVEN_UP)
+		stream->was_told_owed = false; /* it has waited for as long as it may */
 }
 
 static void on_stream(const struct stream_event *event)
@@ -172,15 +175,12 @@ static void on_stream(const struct stream_event *event)
 	else if (event->type == EVENT_STREAM_CLOSED)
 		on_closed(stream, event);
 	else if (event->type == EVENT_STREAM_TOLD)
-		on_told(stream);
+		on_told(stream, (enum outcome)event->stream_told.outcome);
 	else if (event->type == EVENT_STREAM_STOP_SETTLED)
 		stream->stop_owed = false;
 	stream->event_ms = sim_now(checks.sim);
 }
 
-/* The newest socket of a user is the one that the registry heard of last (protocol.md 1.4), which
- * need not be the one that the phone opened last: then the phone is not there, in spite of its ack.
- */
 static void on_link(const struct stream_event *event)
 {
 	const struct person *person = check_person_find(event->user_id);
@@ -191,11 +191,11 @@ static void on_link(const struct stream_event *event)
 	mine = check_person(person);
 	if (event->link_changed.state == LINK_DOWN)
 		mine->down_ms = sim_now(checks.sim);
-	else if (mine->up_ms != NEVER && (event->link_changed.link != mine->link ||
-					  event->link_changed.gateway != mine->gateway)) {
-		SIM_SOMETIMES(checks.sim,
-			      "a socket that comes late takes the place of a newer one");
-		mine->up_ms = NEVER;
+	else if (mine->up_ms != NEVER && (event->link_changed.link != mine->socket.link ||
+					  event->link_changed.gateway != mine->socket.gateway)) {
+		SIM_SOMETIMES(checks.sim, "a socket that comes late displaces a newer one");
+		mine->displaced = LATE_SOCKETS_DISPLACE;
+		mine->up_ms = LATE_SOCKETS_DISPLACE ? NEVER : mine->up_ms;
 	}
 	if (mine->live)
 		mine->live->link_ms = sim_now(checks.sim);
@@ -218,6 +218,8 @@ static void on_story(void *context, const struct stream_event *event)
 		on_link(event);
 	else if (event->type == EVENT_SESSION_ENDING)
 		check_session_ending(event, sim_now(checks.sim));
+	else if (event->type == EVENT_GATEWAY_CHANGED)
+		check_gateway_changed(event);
 	else if (event->type == EVENT_APP_CHANGED)
 		check_app_changed(event, sim_now(checks.sim));
 	state_settle(&checks.replay);

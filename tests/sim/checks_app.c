@@ -6,9 +6,43 @@
 
 /* Sockets -------------------------------------------------------------------------------------- */
 
+/* Another socket of its own has taken the place of its newest one. */
+static void displace(struct check_app *mine)
+{
+	SIM_SOMETIMES(checks.sim, "an older socket displaces the newest of an app");
+	mine->accepted_ms = NEVER;
+	mine->asked_count = 0;
+}
+
+static const struct state_app *known_app(const struct client_app *app)
+{
+	const struct state_user *user = state_user_find(&checks.replay, app->person->id);
+
+	return user ? state_app_find(&checks.replay, user, text_of(sim_packages[app->package].name))
+		    : NULL;
+}
+
 void checks_app_accepted(const struct client_app *app)
 {
-	check_app(app)->accepted_ms = sim_now(checks.sim);
+	const struct state_app *known = known_app(app);
+	struct check_app *mine = check_app(app);
+
+	mine->accepted_ms = sim_now(checks.sim);
+	mine->socket = check_link(app->socket);
+	/* Two that were told of at once: the other was told of last. */
+	if (LATE_SOCKETS_DISPLACE && known && known->link != 0 &&
+	    (known->link != mine->socket.link || known->gateway != mine->socket.gateway))
+		displace(mine);
+}
+
+void check_app_running(const struct client_app *app, const struct stream_event *event)
+{
+	struct check_app *mine = check_app(app);
+
+	if (LATE_SOCKETS_DISPLACE && mine->accepted_ms != NEVER && event->app_changed.link != 0 &&
+	    (event->app_changed.link != mine->socket.link ||
+	     event->app_changed.gateway != mine->socket.gateway))
+		displace(mine);
 }
 
 void checks_app_lost(const struct client_app *app)

@@ -2,20 +2,23 @@
 /* What reaches devices, and what they say. */
 #include "tests/sim/checks_internal.h"
 
+/* What came late may have taken its place already. */
 void checks_phone_up(const struct person *person)
 {
 	const struct state_user *user = state_user_find(&checks.replay, person->id);
 	struct check_person *mine = check_person(person);
 
-	/* What came late may have taken its place already. */
-	mine->up_ms = user && user->link_state == LINK_UP ? sim_now(checks.sim) : NEVER;
-	mine->link = user ? user->link : 0;
-	mine->gateway = user ? user->gateway : 0;
+	mine->socket = check_link(person->phone.socket);
+	mine->displaced = LATE_SOCKETS_DISPLACE && user &&
+			  (user->link != mine->socket.link ||
+			   user->gateway != mine->socket.gateway || user->link_state != LINK_UP);
+	mine->up_ms = mine->displaced ? NEVER : sim_now(checks.sim);
 }
 
 void checks_phone_down(const struct person *person)
 {
 	check_person(person)->up_ms = NEVER;
+	check_person(person)->displaced = false;
 }
 
 void checks_device_runs(const struct person *person, bool runs)
@@ -59,11 +62,14 @@ void checks_device_start(const struct person *person, struct text stream_id)
 		check_fail("I2 an old start is fenced", stream, "epoch %llu after %llu",
 			   (unsigned long long)stream->epoch,
 			   (unsigned long long)mine->started_epoch);
+	if (stream->epoch == mine->started_epoch && person->phone.socket == mine->started_socket)
+		check_fail("I2 a start is given once", stream, "it came again on the same socket");
 	if (stream->epoch == mine->started_epoch)
-		SIM_SOMETIMES(checks.sim, "the same start reaches the device twice");
+		SIM_SOMETIMES(checks.sim, "the same start reaches the device on another socket");
 	if (stream->phase == PHASE_CLOSED)
 		SIM_SOMETIMES(checks.sim, "a start reaches the device after the end");
 	mine->started_epoch = stream->epoch;
+	mine->started_socket = person->phone.socket;
 }
 
 /* I3: the device stops whatever it runs, so the stop has to mean that. */

@@ -16,7 +16,16 @@
 #define RECONCILE_BOUND_MS 5000 /* the adapter says again what is owed */
 #define REQUEST_BOUND_MS 10000 /* a gateway waits so long for an answer */
 #define LATE_MAX_MS 130000 /* a message of ours may be so late: the longest stall, and delays */
-#define ENDING_BOUND_MS 10000 /* a session that ends waits for its last statuses */
+#define CLOG_MAX_MS 70000 /* and so late while processes run: the longest clog, and delays */
+#define DRAINED_MS 10000 /* after a fault: what it held up has arrived */
+#define SERVED_BOUND_MS 60000 /* two tries of an impatient phone */
+
+/* The newest socket of a user is the one that the registry heard of last, as in the original
+ * (protocol.md 1.4): one that was opened and closed while the registry was away may displace a
+ * living one, whose phone is then not there in spite of its connection_ack.  Once the registry
+ * falls back to the one that is open, this is to be false, and the checks hold it to that.
+ */
+#define LATE_SOCKETS_DISPLACE true
 
 /* A stream as the committed story tells it, and as devices and apps have heard of it. */
 struct check_stream {
@@ -28,6 +37,7 @@ struct check_stream {
 	enum phase phase;
 	enum end_cause cause;
 	int64_t opened_ms, event_ms, closed_ms;
+	uint64_t missed; /* when it closed */
 	bool stop_owed, told_owed; /* now */
 	bool was_told_owed; /* when it closed */
 	bool settled; /* nothing more can come of it */
@@ -43,13 +53,19 @@ struct check_stream {
 	uint64_t ended_socket, closing_socket; /* closing: accepted when it closed; 0: none */
 };
 
+/* How the story names a socket. */
+struct check_link {
+	uint64_t link, gateway;
+};
+
 struct check_person {
 	int64_t up_ms; /* since when the newest phone socket is acked; NEVER: it is not */
 	int64_t guilty_ms;
 	int64_t runs_ms; /* since when the device streams undisturbed; NEVER: it does not */
 	int64_t down_ms; /* when the story last said that its link is down */
-	uint64_t link, gateway; /* of the newest phone socket, by the story */
-	uint64_t started_epoch;
+	struct check_link socket; /* that the newest phone socket became */
+	bool displaced; /* by a socket that came late */
+	uint64_t started_epoch, started_socket; /* of the last start that reached the device */
 	struct check_stream *live;
 };
 
@@ -62,6 +78,7 @@ struct check_asked {
 struct check_app {
 	int64_t accepted_ms; /* NEVER: not accepted */
 	int64_t grace_ms; /* when the story last put it into grace */
+	struct check_link socket; /* that the accepted socket became */
 	struct check_asked asked[CHECK_ASKED_MAX];
 	unsigned asked_count;
 	int64_t turn_ms; /* when one of them was answered last */
@@ -91,6 +108,9 @@ const struct person *check_person_find(struct text user);
 /* check_reachable() - the story has the owner running with an open socket. */
 bool check_reachable(const struct check_stream *stream);
 
+/* check_link() - what a gateway made of @socket; checks_world.c. */
+struct check_link check_link(uint64_t socket);
+
 /* check_fail() - sim_violation() with the stream's id, which may be NULL. */
 #define check_fail(invariant, stream, ...) \
 	sim_violation(checks.sim, (invariant), \
@@ -98,10 +118,13 @@ bool check_reachable(const struct check_stream *stream);
 
 /* checks_verdict.c: before @event is applied to the replay. */
 void check_verdict(const struct check_stream *stream, int64_t now_ms);
+void check_suspect(const struct check_stream *stream, int64_t now_ms);
 void check_session_ending(const struct stream_event *event, int64_t now_ms);
 void check_app_changed(const struct stream_event *event, int64_t now_ms);
+void check_gateway_changed(const struct stream_event *event);
 
 /* checks_app.c */
+void check_app_running(const struct client_app *app, const struct stream_event *event);
 void check_app_opened(struct check_stream *stream);
 void check_app_closing(struct check_stream *stream, bool reachable);
 void check_app_bounds(int64_t now_ms);

@@ -170,8 +170,6 @@ static void linked(const struct stream_event *event)
 		SIM_SOMETIMES(checks.sim, "a device moves to another gateway");
 	if (up && user->liabilities != STATE_NONE)
 		SIM_SOMETIMES(checks.sim, "a device is back and a stop is owed to it");
-	if (up && user->session == SESSION_ENDING)
-		SIM_SOMETIMES(checks.sim, "a device is back while its session ends");
 }
 
 static void app_changed(const struct stream_event *event)
@@ -190,8 +188,6 @@ static void app_changed(const struct stream_event *event)
 		SIM_SOMETIMES(checks.sim, "a second socket of an app is accepted");
 	if (app->state == APP_LOADING && event->app_changed.state == APP_STOPPED)
 		SIM_SOMETIMES(checks.sim, "an app does not connect in time");
-	if (app->state == APP_STOPPING && event->app_changed.state == APP_LOADING)
-		SIM_SOMETIMES(checks.sim, "an app is started again while it stops");
 }
 
 static void gateway_changed(const struct stream_event *event)

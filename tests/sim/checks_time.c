@@ -17,9 +17,9 @@ static int64_t later_of(int64_t a, int64_t b)
  *   live:      max(S, C, last change of its link) + missed_max intervals + one ack window
  *   otherwise: max(S, C) + the phase's deadline
  *
- * and, if C is the later of the two, one window and one interval more: deadlines that passed while
- * we were blind are put off by one window, and a report that the registry refused as stale comes
- * again with the next probe.
+ * and, if C is the later of the two or just before it, one window and one interval more: deadlines
+ * that passed while we were blind are put off by one window, and a report that the registry refused
+ * as stale comes again with the next probe.
  */
 static void look_at_live(const struct check_stream *stream, int64_t now_ms)
 {
@@ -37,8 +37,7 @@ static void look_at_live(const struct check_stream *stream, int64_t now_ms)
 	bound_ms = probed ? kind->missed_max * kind->keepalive_interval_ms + kind->ack_timeout_ms
 		   : stream->phase == PHASE_STOPPING ? kind->stop_deadline_ms
 						     : kind->start_deadline_ms;
-	/* A verdict may rest on what was late before it got calm. */
-	if (calm_ms > since_ms - LATE_MAX_MS)
+	if (calm_ms > since_ms - DRAINED_MS)
 		bound_ms += kind->ack_timeout_ms + kind->keepalive_interval_ms;
 	since_ms = later_of(since_ms, calm_ms);
 	if (now_ms - since_ms > bound_ms + SLACK_MS)
@@ -87,6 +86,7 @@ void check_bounds(int64_t now_ms)
 		if (stream->phase != PHASE_CLOSED) {
 			look_at_live(stream, now_ms);
 			check_app_word(stream, now_ms);
+			check_suspect(stream, now_ms);
 			continue;
 		}
 		if (stream->stop_owed || stream->told_owed)
@@ -160,6 +160,25 @@ static void check_scheduler(const struct scheduler *scheduler, const struct stat
 				   names[i], wanted[i]);
 }
 
+/* Whoever comes, and has come for long enough, is there for the registry, too. */
+static void check_served(int64_t now_ms)
+{
+	for (unsigned i = 0; i < people.count; i++) {
+		const struct person *person = &people.persons[i];
+		int64_t since_ms = later_of(person->phone.online_ms, sim_calm_since(checks.sim));
+		const struct state_user *user = state_user_find(&checks.replay, person->id);
+		bool served =
+			(user && user->link_state == LINK_UP) || check_person(person)->displaced;
+
+		if (!person->phone.offline && now_ms - since_ms > SERVED_BOUND_MS && !served)
+			check_fail("L6 whoever comes is served", (struct check_stream *)NULL,
+				   "the phone of %s %s, and has no link", person->name,
+				   person->phone.acked	  ? "has its connection_ack"
+				   : person->phone.socket ? "has a socket"
+							  : "tries in vain");
+	}
+}
+
 /* In the end everybody knows the same. */
 void check_healed(void)
 {
@@ -176,6 +195,7 @@ void check_healed(void)
 			   "something is down");
 		return;
 	}
+	check_served(sim_now(checks.sim));
 	if (state_hash(truth) != state_hash(&checks.replay))
 		check_fail("L4 mirrors agree", (struct check_stream *)NULL,
 			   "the registry is not what its story says");

@@ -19,16 +19,25 @@ static bool is_stuck(enum end_cause cause)
 	return cause == END_NEVER_STARTED || cause == END_STALLED;
 }
 
-/* From when on everything must have been well for a verdict at @now_ms that looks back @back_ms.
- *
- * The verdict may be older than its commit by what our own links and processes kept it waiting:
- * nothing to speak of if all has been calm for long enough, else as long as a message may be late.
+/* How much older than its commit a verdict may be: nothing to speak of if all has been calm, else
+ * as long as a link may be clogged, or a process that it passes may stand still.
  */
+static int64_t late_ms(int64_t now_ms)
+{
+	const int64_t since_ms = now_ms - CLOG_MAX_MS;
+
+	if (sim_calm_since(checks.sim) < now_ms - DRAINED_MS)
+		return 0;
+	return sim_awake_since(checks.sim, SIM_REGISTRY) < since_ms &&
+			       sim_awake_since(checks.sim, SIM_SCHEDULER) < since_ms
+		       ? CLOG_MAX_MS
+		       : LATE_MAX_MS;
+}
+
+/* From when on everything must have been well for a verdict at @now_ms that looks back @back_ms. */
 static int64_t well_since(int64_t now_ms, int64_t back_ms)
 {
-	bool calm = sim_calm_since(checks.sim) < now_ms - LATE_MAX_MS;
-
-	return now_ms - back_ms - SLACK_MS - (calm ? 0 : LATE_MAX_MS);
+	return now_ms - back_ms - SLACK_MS - late_ms(now_ms);
 }
 
 /* I9, promise 6: no verdict while blind.
@@ -84,6 +93,17 @@ static void look_at_patience(const struct check_stream *stream, int64_t now_ms)
 			   words_name(&end_cause_words, stream->cause), (long long)passed_ms);
 }
 
+/* Each miss is told, and takes an interval: none is made up for a time that nobody saw. */
+static void look_at_misses(const struct check_stream *stream)
+{
+	const struct state_stream *record = state_stream_find(&checks.replay, text_of(stream->id));
+
+	if (record && is_silence(stream->cause) && stream->missed != record->missed + 1)
+		check_fail("I9 no verdict while blind", stream,
+			   "%llu misses, of which %llu are known",
+			   (unsigned long long)stream->missed, (unsigned long long)record->missed);
+}
+
 void check_verdict(const struct check_stream *stream, int64_t now_ms)
 {
 	bool by_device = stream->cause >= END_DEVICE_STOPPED && stream->cause <= END_DEVICE_TIMEOUT;
@@ -92,6 +112,7 @@ void check_verdict(const struct check_stream *stream, int64_t now_ms)
 		check_fail("I2 only its own device ends a stream", stream,
 			   "ended as %s, and its device has not said so",
 			   words_name(&end_cause_words, stream->cause));
+	look_at_misses(stream);
 	look_at_innocence(stream, now_ms);
 	look_at_patience(stream, now_ms);
 }
@@ -129,6 +150,8 @@ void check_app_changed(const struct stream_event *event, int64_t now_ms)
 	if (!app)
 		return;
 	mine = check_app(app);
+	if (event->app_changed.state == APP_RUNNING)
+		check_app_running(app, event);
 	if (event->app_changed.state == APP_GRACE)
 		mine->grace_ms = now_ms;
 	if (event->app_changed.state != APP_RESURRECTING)
@@ -142,4 +165,41 @@ void check_app_changed(const struct stream_event *event, int64_t now_ms)
 			   "%s of %s is given up, and is there for %lld ms",
 			   sim_packages[app->package].name, person->name,
 			   (long long)(now_ms - mine->accepted_ms));
+}
+
+/* What a gateway holds that is given up has to come anew. */
+void check_gateway_changed(const struct stream_event *event)
+{
+	if (event->gateway_changed.state != LINK_DOWN)
+		return;
+	for (unsigned i = 0; i < people.count; i++) {
+		const struct person *person = &people.persons[i];
+		const struct state_user *user = state_user_find(&checks.replay, person->id);
+		struct check_person *mine = check_person(person);
+
+		if (mine->socket.gateway == event->gateway_changed.gateway)
+			mine->up_ms = NEVER;
+		for (unsigned k = 0; user && k < person->app_count; k++) {
+			const char *package = sim_packages[person->apps[k].package].name;
+			const struct state_app *app =
+				state_app_find(&checks.replay, user, text_of(package));
+
+			if (app && app->gateway == event->gateway_changed.gateway)
+				check_app(&person->apps[k])->accepted_ms = NEVER;
+		}
+	}
+}
+
+/* L6: a device that answers is live, and not suspected for what it missed before. */
+void check_suspect(const struct check_stream *stream, int64_t now_ms)
+{
+	const struct check_person *mine = check_person(stream->person);
+	int64_t since_ms = now_ms - 2 * kind()->keepalive_interval_ms - SLACK_MS;
+
+	if (stream->phase == PHASE_SUSPECT && mine->up_ms != NEVER && mine->up_ms < since_ms &&
+	    mine->runs_ms != NEVER && mine->runs_ms < since_ms && mine->guilty_ms < since_ms &&
+	    sim_calm_since(checks.sim) < since_ms && stream->person->phone.ble &&
+	    text_is(text_of(stream->person->device.stream_id), stream->id))
+		check_fail("L6 who answers is live", stream, "it is suspect for %lld ms",
+			   (long long)(now_ms - stream->status_ms));
 }

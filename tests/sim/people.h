@@ -69,6 +69,7 @@ struct phone {
 	bool acked; /* the newest socket has its connection_ack */
 	bool been_here; /* has started its apps */
 	bool offline, ble, wifi;
+	int64_t online_ms; /* when it was offline last */
 };
 
 struct client_app {

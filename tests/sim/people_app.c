@@ -167,8 +167,6 @@ static void closed(void *context, uint64_t socket, unsigned code)
 	lose(app);
 	checks_app_answered(app, ANSWER_CLOSE);
 	if (code == 1000 || code == 1001 || code == 1008) {
-		if (code == 1001)
-			SIM_SOMETIMES(app->person->sim, "app is sent away for good with 1001");
 		end_session(app);
 		if (app->hook == HOOK_SESSION)
 			answer_hook(app, false);

@@ -21,6 +21,9 @@
 #define AFFLICTION_MAX_MS 100000
 #define LATE_MIN_MS 10500 /* later than an ack may be */
 #define LATE_MAX_MS 20000
+#define RELENT_PPM 500000 /* goes on after all */
+#define RELENT_MIN_MS 3000
+#define RELENT_MAX_MS 20000
 #define ACK_MAX_MS 300
 #define PROMPT_PPM 700000 /* acks at once */
 
@@ -215,6 +218,26 @@ static void die(struct person *person, const char *word, const char *details)
 	say(person, "stopped", NULL);
 }
 
+/* It was not meant. */
+static void on_second_thoughts(void *context, uint64_t tag)
+{
+	struct person *person = context;
+
+	if (tag != person->device.life)
+		return;
+	checks_device_runs(person, true);
+	say_own(person, "streaming", NULL);
+}
+
+static void linger(struct person *person)
+{
+	checks_device_runs(person, false);
+	say_own(person, "stopping", NULL);
+	if (sim_chance(person->sim, SIM_DEVICES, RELENT_PPM))
+		later(person, (struct people_delay){ RELENT_MIN_MS, RELENT_MAX_MS },
+		      on_second_thoughts);
+}
+
 static void on_affliction(void *context, uint64_t tag)
 {
 	struct person *person = context;
@@ -250,8 +273,7 @@ static void on_affliction(void *context, uint64_t tag)
 		die(person, "melting", NULL);
 		return;
 	case QUIRK_LINGERS:
-		checks_device_runs(person, false);
-		say_own(person, "stopping", NULL);
+		linger(person);
 		return;
 	case QUIRK_NO_WORD:
 		say_own(person, NULL, NULL);

@@ -209,6 +209,7 @@ static void on_online(void *context, uint64_t tag)
 	if (sim_healing(person->sim) && sim_chance(person->sim, SIM_DEVICES, NEVER_BACK_PPM))
 		return;
 	person->phone.offline = false;
+	person->phone.online_ms = sim_now(person->sim);
 	if (person->phone.socket == 0)
 		phone_connect(person);
 }

@@ -7,7 +7,6 @@
  * queue is full, and before the subscription has reached it.
  */
 #include <assert.h>
-#include <stdlib.h>
 
 #include "tests/sim/sim_world.h"
 
@@ -15,8 +14,6 @@
 #define NOTICE_MAX_MS 50 /* until the other end sees that a process is gone */
 #define HEARTBEAT_MS 2000 /* until it sees that one stands still */
 #define LATE_MAX_MS 3000 /* what a ROUTER still reads of a connection that has ended */
-#define TAIL_MAX_MS 20000
-#define LATE_MS 100 /* more than this is a fault at work */
 
 static struct sim_process_state *client_of(const struct sim_conn *conn)
 {
@@ -28,115 +25,8 @@ static struct sim_process_state *server_of(const struct sim_conn *conn)
 	return &conn->sim->processes[conn->server];
 }
 
-/* Lines -----------------------------------------------------------------------------------------
- */
-
-static void cut_behind(struct sim_line *line, unsigned keep)
-{
-	struct sim_frame **at = &line->first;
-
-	line->last = NULL;
-	line->count = keep;
-	for (; keep > 0; keep--) {
-		line->last = *at;
-		at = &(*at)->next;
-	}
-	while (*at) {
-		struct sim_frame *frame = *at;
-
-		*at = frame->next;
-		free(frame);
-	}
-}
-
-static void empty(struct sim_line *line)
-{
-	cut_behind(line, 0);
-}
-
-/* Of what has not arrived, any suffix may be lost. */
-static void lose_suffix(struct sim *self, struct sim_line *line)
-{
-	unsigned there = 0;
-
-	for (struct sim_frame *frame = line->first; frame && frame->at_ms <= self->now_ms;
-	     frame = frame->next)
-		there++;
-	cut_behind(line, there + (unsigned)sim_below(self, SIM_BUS, line->count - there + 1));
-}
-
-static int64_t delay(struct sim *self)
-{
-	uint64_t most = sim_has(self, FAULT_DELAY) ? (uint64_t)self->plan.delay_ms : 0;
-	int64_t ms = (int64_t)sim_below(self, SIM_BUS, most + 1);
-
-	if (sim_chance(self, SIM_BUS, self->plan.tail_ppm) && sim_has(self, FAULT_DELAY))
-		ms += (int64_t)sim_below(self, SIM_BUS, TAIL_MAX_MS);
-	return ms;
-}
-
-static void push(struct sim *self, struct sim_line *line, const uint8_t *bytes, size_t length)
-{
-	struct sim_frame *frame = malloc(sizeof *frame + length);
-	int64_t at_ms = self->now_ms + delay(self);
-
-	assert(frame);
-	at_ms = at_ms > line->last_ms ? at_ms : line->last_ms;
-	at_ms = at_ms > line->clogged_ms ? at_ms : line->clogged_ms;
-	*frame = (struct sim_frame){ .at_ms = at_ms, .length = (uint32_t)length };
-	memcpy(frame->bytes, bytes, length);
-	line->last_ms = at_ms;
-	if (at_ms > self->now_ms + LATE_MS)
-		sim_disturb(self, at_ms);
-	if (line->last)
-		line->last->next = frame;
-	else
-		line->first = frame;
-	line->last = frame;
-	line->count++;
-}
-
-static bool has_arrived(const struct sim *self, const struct sim_line *line)
-{
-	return line->first && line->first->at_ms <= self->now_ms;
-}
-
-static struct sim_frame *pop(struct sim *self, struct sim_line *line)
-{
-	struct sim_frame *frame = line->first;
-
-	if (!has_arrived(self, line))
-		return NULL;
-	line->first = frame->next;
-	if (!line->first)
-		line->last = NULL;
-	line->count--;
-	return frame;
-}
-
-void sim_line_clog(struct sim *self, struct sim_line *line, int64_t until_ms)
-{
-	sim_disturb(self, until_ms);
-	if (until_ms > line->clogged_ms)
-		line->clogged_ms = until_ms;
-	for (struct sim_frame *frame = line->first; frame; frame = frame->next)
-		if (frame->at_ms > self->now_ms && frame->at_ms < until_ms)
-			frame->at_ms = until_ms;
-	if (line->first && line->last_ms < until_ms)
-		line->last_ms = until_ms;
-}
-
 /* Arrivals --------------------------------------------------------------------------------------
  */
-
-static void arm_line(struct sim *self, struct sim_line *line, sim_fn *fn, void *context,
-		     uint64_t generation)
-{
-	if (line->armed || !line->first)
-		return;
-	line->armed = true;
-	sim_at(self, line->first->at_ms, fn, context, generation);
-}
 
 static void on_to_server(void *context, uint64_t generation);
 static void on_to_client(void *context, uint64_t generation);
@@ -144,8 +34,8 @@ static void on_published(void *context, uint64_t generation);
 
 static void arm(struct sim_conn *conn)
 {
-	arm_line(conn->sim, &conn->to_server, on_to_server, conn, conn->generation);
-	arm_line(conn->sim, &conn->to_client, on_to_client, conn, conn->generation);
+	sim_line_arm(conn->sim, &conn->to_server, on_to_server, conn, conn->generation);
+	sim_line_arm(conn->sim, &conn->to_client, on_to_client, conn, conn->generation);
 }
 
 /* A place of a connection that nobody knows any more and nothing travels on. */
@@ -153,7 +43,7 @@ static void free_unused(struct sim_conn *conn)
 {
 	if (conn->held || conn->known || conn->to_server.first)
 		return;
-	empty(&conn->to_client);
+	sim_line_empty(&conn->to_client);
 	conn->used = false;
 	conn->generation++;
 }
@@ -165,7 +55,7 @@ static void on_to_server(void *context, uint64_t generation)
 	if (conn->generation != generation)
 		return;
 	conn->to_server.armed = false;
-	if (has_arrived(conn->sim, &conn->to_server))
+	if (sim_line_has_arrived(conn->sim, &conn->to_server))
 		sim_process_poke(conn->sim, server_of(conn));
 	else
 		arm(conn);
@@ -178,10 +68,10 @@ static void on_to_client(void *context, uint64_t generation)
 	if (conn->generation != generation)
 		return;
 	conn->to_client.armed = false;
-	if (!has_arrived(conn->sim, &conn->to_client))
+	if (!sim_line_has_arrived(conn->sim, &conn->to_client))
 		arm(conn);
 	else if (conn->client == SIM_NONE)
-		empty(&conn->to_client);
+		sim_line_empty(&conn->to_client);
 	else
 		sim_process_poke(conn->sim, client_of(conn));
 }
@@ -194,10 +84,10 @@ static void on_published(void *context, uint64_t generation)
 	if (sub->generation != generation)
 		return;
 	sub->line.armed = false;
-	if (has_arrived(self, &sub->line))
+	if (sim_line_has_arrived(self, &sub->line))
 		sim_process_poke(self, &self->processes[sub->process]);
 	else
-		arm_line(self, &sub->line, on_published, sub, generation);
+		sim_line_arm(self, &sub->line, on_published, sub, generation);
 }
 
 /* Connecting ------------------------------------------------------------------------------------
@@ -321,8 +211,8 @@ void sim_bus_cut(struct sim *self, struct sim_conn *conn)
 		 client_of(conn) ? client_of(conn)->name : "operator", server_of(conn)->name);
 	conn->up = false;
 	sim_disturb(self, self->now_ms);
-	lose_suffix(self, &conn->to_server);
-	lose_suffix(self, &conn->to_client);
+	sim_line_lose_suffix(self, &conn->to_server);
+	sim_line_lose_suffix(self, &conn->to_client);
 	end_at_server(self, conn, HEARTBEAT_MS);
 	end_at_client(self, conn, HEARTBEAT_MS);
 }
@@ -337,10 +227,10 @@ void sim_bus_close(struct sim *self, struct sim_process_state *process, enum nod
 
 	process->conns[wire] = SIM_NONE;
 	conn->held = false;
-	empty(&conn->to_client);
+	sim_line_empty(&conn->to_client);
 	if (conn->up) {
 		conn->up = false;
-		lose_suffix(self, &conn->to_server);
+		sim_line_lose_suffix(self, &conn->to_server);
 		end_at_server(self, conn, NOTICE_MAX_MS);
 	}
 	free_unused(conn);
@@ -376,8 +266,8 @@ void sim_bus_poll(struct sim *self, struct sim_process_state *process)
 		if (!sub->live || sub->greeted)
 			continue;
 		sub->greeted = true;
-		push(self, &sub->line, (const uint8_t *)TOPIC_WELCOME, FRAME_TOPIC_SIZE);
-		arm_line(self, &sub->line, on_published, sub, sub->generation);
+		sim_line_push(self, &sub->line, (const uint8_t *)TOPIC_WELCOME, FRAME_TOPIC_SIZE);
+		sim_line_arm(self, &sub->line, on_published, sub, sub->generation);
 	}
 }
 
@@ -397,7 +287,7 @@ bool sim_bus_send(struct sim *self, struct sim_process_state *process, enum node
 		return conn->connected && !conn->ended;
 	if (conn->to_server.count >= self->plan.queue_max)
 		return false;
-	push(self, &conn->to_server, frame, length);
+	sim_line_push(self, &conn->to_server, frame, length);
 	arm(conn);
 	return true;
 }
@@ -418,7 +308,7 @@ enum inbox_sent sim_bus_send_to(struct sim *self, struct sim_process_state *proc
 			return INBOX_SENT;
 		if (conn->to_client.count >= most)
 			return INBOX_BUSY;
-		push(self, &conn->to_client, frame, length);
+		sim_line_push(self, &conn->to_client, frame, length);
 		arm(conn);
 		return INBOX_SENT;
 	}
@@ -440,8 +330,8 @@ void sim_bus_publish(struct sim *self, const uint8_t *frame, size_t length)
 			sim_disturb(self, self->now_ms);
 			continue;
 		}
-		push(self, &sub->line, frame, length);
-		arm_line(self, &sub->line, on_published, sub, sub->generation);
+		sim_line_push(self, &sub->line, frame, length);
+		sim_line_arm(self, &sub->line, on_published, sub, sub->generation);
 	}
 }
 
@@ -458,9 +348,9 @@ static struct sim_frame *read_router(struct sim *self, struct sim_process_state 
 		struct sim_conn *conn = &self->conns[(*turn + i) % self->conns_high];
 
 		if (!conn->used || conn->server != process->id || conn->router != wire ||
-		    !has_arrived(self, &conn->to_server))
+		    !sim_line_has_arrived(self, &conn->to_server))
 			continue;
-		struct sim_frame *frame = pop(self, &conn->to_server);
+		struct sim_frame *frame = sim_line_pop(self, &conn->to_server);
 
 		*turn = (*turn + i + 1) % self->conns_high;
 		*route = conn->route;
@@ -480,22 +370,22 @@ struct sim_frame *sim_bus_read(struct sim *self, struct sim_process_state *proce
 	if (wire == NODE_INBOX || wire == NODE_SNAPSHOTS)
 		return read_router(self, process, wire, route);
 	if (wire == NODE_STORY) {
-		frame = pop(self, &process->sub.line);
-		arm_line(self, &process->sub.line, on_published, &process->sub,
-			 process->sub.generation);
+		frame = sim_line_pop(self, &process->sub.line);
+		sim_line_arm(self, &process->sub.line, on_published, &process->sub,
+			     process->sub.generation);
 		return frame;
 	}
 	if (process->conns[wire] == SIM_NONE)
 		return NULL;
 	conn = &self->conns[process->conns[wire]];
-	frame = pop(self, &conn->to_client);
+	frame = sim_line_pop(self, &conn->to_client);
 	arm(conn);
 	return frame;
 }
 
 bool sim_bus_waits(const struct sim *self, const struct sim_process_state *process)
 {
-	if (process->sub.used && has_arrived(self, &process->sub.line) &&
+	if (process->sub.used && sim_line_has_arrived(self, &process->sub.line) &&
 	    node_wants(&process->node, NODE_STORY))
 		return true;
 	for (size_t i = 0; i < self->conns_high; i++) {
@@ -503,11 +393,11 @@ bool sim_bus_waits(const struct sim *self, const struct sim_process_state *proce
 
 		if (!conn->used)
 			continue;
-		if (conn->server == process->id && has_arrived(self, &conn->to_server))
+		if (conn->server == process->id && sim_line_has_arrived(self, &conn->to_server))
 			return true;
 		if (conn->client == process->id && conn->held &&
 		    (conn->made || (conn->ended && conn->connected) ||
-		     has_arrived(self, &conn->to_client)))
+		     sim_line_has_arrived(self, &conn->to_client)))
 			return true;
 	}
 	return false;
@@ -545,7 +435,7 @@ void sim_bus_cut_sub(struct sim *self, struct sim_sub *sub)
 	sim_note(self, "bus: %s loses its subscription", self->processes[sub->process].name);
 	sub->live = false;
 	sim_disturb(self, self->now_ms);
-	lose_suffix(self, &sub->line);
+	sim_line_lose_suffix(self, &sub->line);
 	subscribe(self, sub);
 }
 
@@ -586,22 +476,22 @@ void sim_bus_down(struct sim *self, struct sim_process_state *process)
 
 		if (!conn->used || conn->server != process->id)
 			continue;
-		empty(&conn->to_server);
-		lose_suffix(self, &conn->to_client);
+		sim_line_empty(&conn->to_server);
+		sim_line_lose_suffix(self, &conn->to_client);
 		conn->known = false;
 		if (conn->up)
 			end_at_client(self, conn, NOTICE_MAX_MS);
 		conn->up = false;
 		free_unused(conn);
 	}
-	empty(&process->sub.line);
+	sim_line_empty(&process->sub.line);
 	process->sub.used = process->sub.live = false;
 	process->sub.generation++;
 	for (size_t i = 0; process->id == SIM_REGISTRY && i < SIM_GATEWAY; i++) {
 		struct sim_sub *sub = &self->processes[i].sub;
 
 		if (sub->live)
-			lose_suffix(self, &sub->line);
+			sim_line_lose_suffix(self, &sub->line);
 		sub->live = false;
 	}
 }
@@ -635,16 +525,6 @@ bool sim_bus_is_calm(const struct sim *self)
 	return true;
 }
 
-static void unclog(struct sim *self, struct sim_line *line)
-{
-	line->clogged_ms = 0;
-	line->last_ms = self->now_ms;
-	for (struct sim_frame *frame = line->first; frame; frame = frame->next)
-		if (frame->at_ms > self->now_ms)
-			frame->at_ms = self->now_ms;
-	line->armed = false; /* one arrival too many is harmless */
-}
-
 /* What was late is there now. */
 void sim_bus_unclog(struct sim *self)
 {
@@ -653,15 +533,15 @@ void sim_bus_unclog(struct sim *self)
 
 		if (!conn->used)
 			continue;
-		unclog(self, &conn->to_server);
-		unclog(self, &conn->to_client);
+		sim_line_unclog(self, &conn->to_server);
+		sim_line_unclog(self, &conn->to_client);
 		arm(conn);
 	}
 	for (size_t i = 0; i < SIM_GATEWAY; i++) {
 		struct sim_sub *sub = &self->processes[i].sub;
 
-		unclog(self, &sub->line);
-		arm_line(self, &sub->line, on_published, sub, sub->generation);
+		sim_line_unclog(self, &sub->line);
+		sim_line_arm(self, &sub->line, on_published, sub, sub->generation);
 	}
 	self->disturbed_ms = self->now_ms;
 }
@@ -701,7 +581,7 @@ void sim_bus_operator(struct sim *self, const struct stream_event *event)
 				     .incarnation = incarnation,
 				     .connection = 1 },
 		    conn->route);
-	push(self, &conn->to_server, bytes, frame.length);
+	sim_line_push(self, &conn->to_server, bytes, frame.length);
 	arm(conn);
 	sim_at(self, self->now_ms + 60000, on_forget, conn, conn->generation);
 }
@@ -709,9 +589,9 @@ void sim_bus_operator(struct sim *self, const struct stream_event *event)
 void sim_bus_fini(struct sim *self)
 {
 	for (size_t i = 0; i < self->conns_high; i++) {
-		empty(&self->conns[i].to_server);
-		empty(&self->conns[i].to_client);
+		sim_line_empty(&self->conns[i].to_server);
+		sim_line_empty(&self->conns[i].to_client);
 	}
 	for (size_t i = 0; i < SIM_GATEWAY; i++)
-		empty(&self->processes[i].sub.line);
+		sim_line_empty(&self->processes[i].sub.line);
 }

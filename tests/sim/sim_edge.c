@@ -4,9 +4,7 @@
  * word is found out by its pongs, and what came in while the process stood still waits.
  */
 #include <assert.h>
-#include <stdlib.h>
 
-#include "proto/edge_table.h"
 #include "tests/sim/sim_world.h"
 
 #define TRAVEL_MAX_MS 20
@@ -21,85 +19,8 @@
 #define SILENT_MIN_MS 15000 /* a network that is gone, seen by nobody's pings */
 #define SILENT_MAX_MS 120000
 #define SLOT_BITS 10
-
-/* Parcels ---------------------------------------------------------------------------------------
- */
-
-static bool is_text(const struct edge_row *row)
-{
-	return row->kind == EDGE_STR || row->kind == EDGE_OBJECT || row->kind == EDGE_ARRAY;
-}
-
-static struct text *text_at(struct edge_message *message, const struct edge_row *row)
-{
-	return (struct text *)(void *)((char *)message + row->offset);
-}
-
-static size_t texts_length(const struct edge_message *message)
-{
-	const struct edge_schema *schema = edge_schema(message->type);
-	size_t length = message->type_name.length + message->json.length;
-
-	for (unsigned i = 0; schema && i < schema->row_count; i++)
-		if (is_text(&schema->rows[i]))
-			length +=
-				text_at((struct edge_message *)(uintptr_t)message, &schema->rows[i])
-					->length;
-	return length;
-}
-
-static void keep(struct text *text, char **to)
-{
-	if (text->length > 0)
-		memcpy(*to, text->bytes, text->length);
-	text->bytes = *to;
-	*to += text->length;
-}
-
-struct contents {
-	const struct edge_message *message; /* may be NULL */
-	struct text user, package;
-};
-
-static struct sim_parcel *new_parcel(struct sim *self, enum sim_parcel_type type,
-				     const struct contents *contents)
-{
-	static const struct edge_message none;
-	const struct edge_message *message = contents->message ? contents->message : &none;
-	const struct edge_schema *schema = edge_schema(message->type);
-	size_t length = texts_length(message) + contents->user.length + contents->package.length;
-	struct sim_parcel *parcel = malloc(sizeof *parcel + length);
-	char *to;
-
-	assert(parcel);
-	*parcel = (struct sim_parcel){ .sim = self,
-				       .type = type,
-				       .all_next = self->parcels,
-				       .all_prev = &self->parcels,
-				       .user = contents->user,
-				       .package = contents->package,
-				       .message = *message };
-	if (self->parcels)
-		self->parcels->all_prev = &parcel->all_next;
-	self->parcels = parcel;
-	to = parcel->texts;
-	keep(&parcel->user, &to);
-	keep(&parcel->package, &to);
-	keep(&parcel->message.type_name, &to);
-	keep(&parcel->message.json, &to);
-	for (unsigned i = 0; schema && i < schema->row_count; i++)
-		if (is_text(&schema->rows[i]))
-			keep(text_at(&parcel->message, &schema->rows[i]), &to);
-	return parcel;
-}
-
-static void free_parcel(struct sim_parcel *parcel)
-{
-	*parcel->all_prev = parcel->all_next;
-	if (parcel->all_next)
-		parcel->all_next->all_prev = parcel->all_prev;
-	free(parcel);
-}
+#define DRAIN_MS 10000 /* from a drain to the stop */
+#define FAREWELL_MS 1500 /* for close frames and last requests, on the way down */
 
 static void on_in(void *context, uint64_t tag);
 static void on_out(void *context, uint64_t tag);
@@ -166,7 +87,7 @@ static struct sim_parcel *socket_parcel(struct sim_socket *socket, enum sim_parc
 					const struct edge_message *message, unsigned code)
 {
 	struct sim_parcel *parcel =
-		new_parcel(socket->sim, type, &(struct contents){ .message = message });
+		sim_parcel_new(socket->sim, type, &(struct sim_contents){ .message = message });
 
 	parcel->socket = socket->id;
 	parcel->gateway = socket->gateway;
@@ -373,10 +294,12 @@ static void handle(struct sim *self, struct sim_process_state *process,
 	struct sim_socket *socket = find(self, parcel->socket);
 
 	sim_trace(self, &parcel->socket, sizeof parcel->socket);
-	if (parcel->type == PARCEL_POSTED) {
+	if (parcel->type == PARCEL_POSTED)
 		on_posted(self, process, parcel);
-		return;
-	}
+	else if (parcel->type == PARCEL_DRAIN)
+		feed(self, process, &(struct gateway_edge){ .type = GATEWAY_DRAIN });
+	else if (parcel->type == PARCEL_SHUTDOWN)
+		feed(self, process, &(struct gateway_edge){ .type = GATEWAY_SHUT });
 	if (!socket)
 		return;
 	if (parcel->type == PARCEL_OPEN)
@@ -403,7 +326,7 @@ void sim_edge_step(struct sim *self, struct sim_process_state *process)
 			process->edge_last = NULL;
 		if (!process->dying)
 			handle(self, process, parcel);
-		free_parcel(parcel);
+		sim_parcel_free(parcel);
 	}
 }
 
@@ -420,7 +343,7 @@ static void on_in(void *context, uint64_t tag)
 
 	(void)tag;
 	if (!process->up || process->life != parcel->life) {
-		free_parcel(parcel);
+		sim_parcel_free(parcel);
 		return;
 	}
 	if (process->edge_last)
@@ -452,9 +375,9 @@ static void on_hook_timeout(void *context, uint64_t tag);
 static void carry_post(struct sim *self, struct sim_process_state *process,
 		       const struct gateway_out *out)
 {
-	const struct contents contents = { &out->message, out->user, out->package };
-	struct sim_parcel *parcel = new_parcel(self, PARCEL_POST, &contents);
-	struct sim_parcel *timeout = new_parcel(self, PARCEL_POSTED, &contents);
+	const struct sim_contents contents = { &out->message, out->user, out->package };
+	struct sim_parcel *parcel = sim_parcel_new(self, PARCEL_POST, &contents);
+	struct sim_parcel *timeout = sim_parcel_new(self, PARCEL_POSTED, &contents);
 	size_t place = 0;
 
 	while (self->hooks[place].used)
@@ -482,7 +405,7 @@ static void on_hook_timeout(void *context, uint64_t tag)
 
 	(void)tag;
 	if (!hook) {
-		free_parcel(parcel);
+		sim_parcel_free(parcel);
 		return;
 	}
 	hook->used = false;
@@ -499,8 +422,8 @@ void sim_posted(struct sim *self, unsigned gateway, struct text user, struct tex
 	if (!waits)
 		return;
 	waits->used = false;
-	parcel = new_parcel(self, PARCEL_POSTED,
-			    &(struct contents){ .user = user, .package = package });
+	parcel = sim_parcel_new(self, PARCEL_POSTED,
+				&(struct sim_contents){ .user = user, .package = package });
 	parcel->gateway = gateway;
 	parcel->life = life;
 	parcel->hook = hook;
@@ -589,7 +512,7 @@ static void on_out(void *context, uint64_t tag)
 		hear(socket, &parcel->message);
 	else if (socket && parcel->type == PARCEL_SHUT)
 		shut(self, socket, parcel->code);
-	free_parcel(parcel);
+	sim_parcel_free(parcel);
 }
 
 /* Lives -----------------------------------------------------------------------------------------
@@ -604,7 +527,7 @@ void sim_edge_down(struct sim *self, struct sim_process_state *process)
 		struct sim_parcel *parcel = process->edge_first;
 
 		process->edge_first = parcel->next;
-		free_parcel(parcel);
+		sim_parcel_free(parcel);
 	}
 	process->edge_last = NULL;
 	memset(self->links[gateway], 0, sizeof self->links[gateway]);
@@ -622,10 +545,46 @@ void sim_edge_down(struct sim *self, struct sim_process_state *process)
 	}
 }
 
+static void on_farewell(void *context, uint64_t life)
+{
+	struct sim_process_state *process = context;
+
+	if (process->life == life && process->up)
+		sim_process_crash(process->sim, process,
+				  process->sim->healing ? 0 : process->back_ms);
+}
+
+static void signal_process(struct sim_process_state *process, enum sim_parcel_type type,
+			   int64_t after_ms)
+{
+	struct sim *self = process->sim;
+	struct sim_parcel *parcel = sim_parcel_new(self, type, &(struct sim_contents){ 0 });
+
+	parcel->gateway = process->id - SIM_GATEWAY;
+	parcel->life = process->life;
+	post(self, parcel, self->now_ms + after_ms);
+}
+
+void sim_edge_leave(struct sim *self, struct sim_process_state *process, bool drain,
+		    int64_t back_ms)
+{
+	int64_t stop_ms = drain ? DRAIN_MS : 0;
+
+	if (!process->up)
+		return;
+	sim_note(self, "world: %s is %s", process->name, drain ? "drained" : "stopped");
+	sim_disturb(self, self->now_ms + stop_ms + FAREWELL_MS);
+	process->back_ms = back_ms;
+	if (drain)
+		signal_process(process, PARCEL_DRAIN, 0);
+	signal_process(process, PARCEL_SHUTDOWN, stop_ms);
+	sim_at(self, self->now_ms + stop_ms + FAREWELL_MS, on_farewell, process, process->life);
+}
+
 void sim_edge_fini(struct sim *self)
 {
 	while (self->parcels)
-		free_parcel(self->parcels);
+		sim_parcel_free(self->parcels);
 }
 
 void sim_operator_stop(struct sim *self, struct text user)

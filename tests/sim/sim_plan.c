@@ -12,7 +12,7 @@ static const char *const names[FAULT_COUNT] = {
 	[FAULT_CLOG] = "clog",	   [FAULT_SWIZZLE] = "swizzle", [FAULT_CRASH] = "crash",
 	[FAULT_KILL] = "kill",	   [FAULT_STALL] = "stall",	[FAULT_WALL] = "wall",
 	[FAULT_HELD] = "held",	   [FAULT_BROKEN] = "broken",	[FAULT_EDGE] = "edge",
-	[FAULT_NARROW] = "narrow",
+	[FAULT_NARROW] = "narrow", [FAULT_LEAVE] = "leave",
 };
 
 const char *sim_fault_name(enum sim_fault fault)
@@ -45,6 +45,8 @@ void sim_plan_draw(struct sim *self)
 	plan->held_ms = between(self, 5000, 100000);
 	plan->edge_ms = between(self, 2000, 60000);
 	plan->delay_ms = between(self, 1, 50);
+	plan->leave_ms = between(self, 20000, 200000);
+	plan->stop_owed_ms = between(self, 0, 1) ? 600000 : 60000;
 	plan->faults &= ~self->options.without;
 	narrow = plan->faults & 1u << FAULT_NARROW;
 	plan->queue_max = (unsigned)between(self, 4, 64);
@@ -160,6 +162,15 @@ static void jump(struct sim *self)
 	sim_note(self, "wall clock jumps to %+lld ms", (long long)self->wall_offset_ms);
 }
 
+static void leave(struct sim *self)
+{
+	int64_t place = between(self, 0, (int64_t)self->plan.gateways - 1);
+	bool drain = between(self, 0, 1) == 1;
+	int64_t ms = back_ms(self);
+
+	sim_edge_leave(self, &self->processes[SIM_GATEWAY + place], drain, ms);
+}
+
 static void hold(struct sim *self)
 {
 	self->held_ms = self->now_ms + between(self, 1, between(self, 0, 3) ? 2000 : 30000);
@@ -178,6 +189,7 @@ static const struct {
 	[FAULT_STALL] = { stall, offsetof(struct sim_plan, stall_ms) },
 	[FAULT_WALL] = { jump, offsetof(struct sim_plan, wall_ms) },
 	[FAULT_HELD] = { hold, offsetof(struct sim_plan, held_ms) },
+	[FAULT_LEAVE] = { leave, offsetof(struct sim_plan, leave_ms) },
 	[FAULT_EDGE] = { sim_edge_cut, offsetof(struct sim_plan, edge_ms) },
 };
 

@@ -74,13 +74,31 @@ __attribute__((format(printf, 2, 3))) static void put(struct sim *self, const ch
 		self->report_length = sizeof self->report - 1;
 }
 
-/* World events concern everybody; of the others those that name the stream or its user. */
+/* What the world does concerns everybody; of the rest what names the stream or its user, or, if
+ * neither is known, all but signs of life.
+ */
 static bool concerns(const struct sim_event *event, const char *stream_id, const char *user)
 {
-	return strstr(event->line, "world ") == event->line ||
-	       (*stream_id == '\0' && *user == '\0') ||
-	       (*stream_id && strstr(event->line, stream_id)) ||
+	if (strstr(event->line, "world") == event->line)
+		return true;
+	if (*stream_id == '\0' && *user == '\0')
+		return !strstr(event->line, " gateway.beat ");
+	return (*stream_id && strstr(event->line, stream_id)) ||
 	       (*user && strstr(event->line, user));
+}
+
+/* The user that is named in what is said about it: a word with an @. */
+static void find_named(const char *why, char user[USER_ID_MAX + 1])
+{
+	const char *at = strchr(why, '@'), *from = at, *to = at;
+
+	if (!at)
+		return;
+	while (from > why && from[-1] != ' ')
+		from--;
+	while (*to != '\0' && !strchr(" ,;:", *to))
+		to++;
+	text_put((struct text){ from, (uint32_t)(to - from) }, user, USER_ID_MAX + 1);
 }
 
 static void find_user(const struct sim *self, const char *stream_id, char user[USER_ID_MAX + 1])
@@ -137,6 +155,8 @@ void sim_report(struct sim *self, const char *invariant, struct text stream_id, 
 	if (self->options.record) {
 		text_put(stream_id, stream, sizeof stream);
 		find_user(self, stream, user);
+		if (*user == '\0')
+			find_named(why, user);
 		put_events(self, stream, user);
 	}
 	put(self, "replay: scripts/sim --seed %llu --steps %llu\n",

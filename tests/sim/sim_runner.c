@@ -314,7 +314,7 @@ static void print_failures(const struct runner *runner)
 }
 
 /* The same words at several places are one place. */
-static size_t print_places(void)
+static size_t count_unreached(bool print)
 {
 	size_t never = 0;
 
@@ -331,7 +331,8 @@ static size_t print_places(void)
 		if (!first || fired > 0)
 			continue;
 		never++;
-		printf("never reached: %s\n", place);
+		if (print)
+			printf("never reached: %s\n", place);
 	}
 	return never;
 }
@@ -348,8 +349,8 @@ int runner_many(const struct runner *runner)
 	wait_for_all(runner);
 	took_s = clock_s() - began_s;
 	cpu_s = (double)shared->cpu_us / 1e6;
+	never = count_unreached(runner->reach_all);
 	print_failures(runner);
-	never = print_places();
 	printf("%llu seeds, %llu steps in %.1f s, %.0f steps/s, %.0f steps per CPU second, "
 	       "%.2f virtual stream-hours per CPU second, %zu of %zu places never reached, "
 	       "%u failed\n",

@@ -38,6 +38,7 @@ enum sim_fault {
 	FAULT_BROKEN, /* a commit fails for good, or is durable and nobody hears of it */
 	FAULT_EDGE, /* sockets of clients end; their network is slow */
 	FAULT_NARROW, /* small queues and batches of one */
+	FAULT_LEAVE, /* a gateway is stopped politely, or drained before */
 	FAULT_COUNT,
 };
 
@@ -49,9 +50,10 @@ enum sim_fault {
 struct sim_plan {
 	uint32_t faults; /* set of 1 << enum sim_fault */
 	uint32_t pub_drop_ppm, tail_ppm, crash_ppm, broken_ppm;
-	int64_t cut_ms, clog_ms, swizzle_ms, kill_ms, stall_ms, wall_ms, held_ms,
-		edge_ms; /* mean */
+	/* Mean times between two of them. */
+	int64_t cut_ms, clog_ms, swizzle_ms, kill_ms, stall_ms, wall_ms, held_ms, edge_ms, leave_ms;
 	int64_t delay_ms; /* most */
+	int64_t stop_owed_ms;
 	unsigned gateways;
 	unsigned queue_max, snapshot_queue_max, publisher_queue_max, inputs_max;
 };
@@ -129,6 +131,7 @@ struct sim_process_state {
 	uint32_t router_next[2]; /* whose turn it is */
 	unsigned source_next;
 	struct sim_parcel *edge_first, *edge_last; /* gateways: what came in at the edge */
+	int64_t back_ms; /* gateways: of a polite stop */
 	int64_t began_ms; /* its present life */
 };
 
@@ -165,6 +168,8 @@ enum sim_parcel_type {
 	PARCEL_LOST,
 	PARCEL_CLOSED,
 	PARCEL_POSTED,
+	PARCEL_DRAIN,
+	PARCEL_SHUTDOWN,
 	PARCEL_HEAR, /* from here on towards the outside */
 	PARCEL_SHUT,
 	PARCEL_POST,
@@ -283,6 +288,20 @@ void sim_plan_draw(struct sim *self);
 void sim_plan_begin(struct sim *self);
 const char *sim_fault_name(enum sim_fault fault);
 
+/* sim_line.c */
+void sim_line_push(struct sim *self, struct sim_line *line, const uint8_t *bytes, size_t length);
+bool sim_line_has_arrived(const struct sim *self, const struct sim_line *line);
+/* sim_line_pop() - the next frame that has arrived, now the caller's; NULL: none. */
+struct sim_frame *sim_line_pop(struct sim *self, struct sim_line *line);
+void sim_line_empty(struct sim_line *line);
+/* sim_line_lose_suffix() - of what has not arrived, any suffix may be lost. */
+void sim_line_lose_suffix(struct sim *self, struct sim_line *line);
+void sim_line_clog(struct sim *self, struct sim_line *line, int64_t until_ms);
+void sim_line_unclog(struct sim *self, struct sim_line *line);
+/* sim_line_arm() - call @fn when the first frame arrives, unless that is on the heap. */
+void sim_line_arm(struct sim *self, struct sim_line *line, sim_fn *fn, void *context,
+		  uint64_t generation);
+
 /* sim_bus.c */
 void sim_bus_open(struct sim *self, struct sim_process_state *process, enum node_wire wire);
 void sim_bus_close(struct sim *self, struct sim_process_state *process, enum node_wire wire);
@@ -307,7 +326,6 @@ void sim_bus_freeze(struct sim *self, struct sim_process_state *process);
 bool sim_bus_is_calm(const struct sim *self);
 void sim_bus_operator(struct sim *self, const struct stream_event *event);
 void sim_bus_fini(struct sim *self);
-void sim_line_clog(struct sim *self, struct sim_line *line, int64_t until_ms);
 void sim_bus_unclog(struct sim *self);
 
 /* sim_process.c */
@@ -331,12 +349,24 @@ void sim_actor_init(struct sim *self, struct sim_process_state *process,
 		    struct node_options *options);
 void sim_actor_started(struct sim *self, struct sim_process_state *process);
 
+/* sim_parcel.c */
+struct sim_contents {
+	const struct edge_message *message; /* may be NULL */
+	struct text user, package;
+};
+struct sim_parcel *sim_parcel_new(struct sim *self, enum sim_parcel_type type,
+				  const struct sim_contents *contents);
+void sim_parcel_free(struct sim_parcel *parcel);
+
 /* sim_edge.c */
 void sim_edge_step(struct sim *self, struct sim_process_state *process);
 bool sim_edge_waits(const struct sim_process_state *process);
 void sim_edge_carry_outs(struct sim *self, struct sim_process_state *process);
 void sim_edge_down(struct sim *self, struct sim_process_state *process);
 void sim_edge_cut(struct sim *self); /* a socket of a client ends */
+/* sim_edge_leave() - as SIGTERM does, or SIGUSR1 some time before; it is back after @back_ms. */
+void sim_edge_leave(struct sim *self, struct sim_process_state *process, bool drain,
+		    int64_t back_ms);
 void sim_edge_fini(struct sim *self);
 
 /* sim_report.c */

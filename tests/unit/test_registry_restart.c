@@ -119,6 +119,24 @@ Test(registry_restart, glasses_that_moved_while_we_were_away, .init = setup)
 	cr_assert_eq(the_user(U)->link_state, LINK_UP);
 }
 
+Test(registry_restart, an_older_socket_of_an_app_stays_the_older, .init = setup)
+{
+	app_opened(U, "pa", 22); /* takes over from 21, which stays open (D16) */
+	bench_restart();
+	announce_app("pa", 21);
+	expect_said("registry.app_result");
+	cr_assert_eq(the_app(U, "pa")->link, 22);
+	announce_app("pa", 22);
+	announced(app_gateway);
+	bench_tick(100);
+	cr_assert_eq(the_app(U, "pa")->state, APP_RUNNING);
+	app_closed(U, "pa", 21);
+	cr_assert_eq(the_app(U, "pa")->state, APP_RUNNING);
+	app_stop(U, "pa");
+	hook_done(U, "pa", HOOK_STOP);
+	cr_assert_eq(bench_fx(EVENT_REGISTRY_LINK_CLOSE, 0)->registry_link_close.link, 22);
+}
+
 Test(registry_restart, a_gateway_that_does_not_come_back, .init = setup)
 {
 	bench_restart();

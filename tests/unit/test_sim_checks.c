@@ -14,6 +14,12 @@ static struct registry registry;
 static struct person *person;
 static uint64_t seq;
 
+/* What the story below calls the sockets: those of apps are 5, of phones 1. */
+struct check_link check_link(uint64_t socket)
+{
+	return (struct check_link){ .link = socket == 5 ? 5 : 1, .gateway = 0xa };
+}
+
 static void tell(struct stream_event event)
 {
 	event.seq = ++seq;
@@ -47,6 +53,7 @@ static void tell_closed(const char *id, uint64_t stream_seq, enum end_cause caus
 	event.stream_closed.end_cause = cause;
 	event.stream_closed.hop = HOP_APP;
 	event.stream_closed.told_owed = true;
+	event.stream_closed.missed = 1; /* the first that the story hears of */
 	tell(event);
 }
 
@@ -170,6 +177,18 @@ Test(sim_checks, an_old_start_after_a_newer_one)
 	checks_device_start(person, TEXT("s2"));
 	checks_device_start(person, TEXT("s1"));
 	SEES("I2 an old start is fenced");
+}
+
+Test(sim_checks, a_start_twice_on_a_socket)
+{
+	settle();
+	tell_stream(EVENT_STREAM_OPENED, "s1", 1);
+	checks_device_start(person, TEXT("s1"));
+	person->phone.socket++;
+	checks_device_start(person, TEXT("s1"));
+	SEES("");
+	checks_device_start(person, TEXT("s1"));
+	SEES("I2 a start is given once");
 }
 
 Test(sim_checks, a_stop_for_another_stream)

@@ -534,6 +534,24 @@ Test(why, only_the_record_is_left)
 	compare("record", 200000);
 }
 
+Test(why, a_live_one_that_is_older_than_the_history)
+{
+	struct stream_event row = of_stream(EVENT_SNAPSHOT_STREAM);
+
+	row.snapshot_stream.kind = KIND_UNMANAGED;
+	row.snapshot_stream.package = TEXT(APP);
+	row.snapshot_stream.phase = PHASE_SUSPECT;
+	row.snapshot_stream.missed = 1;
+	row.snapshot_stream.start_delivered = true;
+	row.snapshot_stream.created_ms = START_MS;
+	story.oldest_seq = 5001;
+	story_keep(&story, &row);
+	compare("live_record", 200000);
+	seq = 5000;
+	at(190000, moved(PHASE_SUSPECT, 1));
+	compare("live_old", 200000);
+}
+
 Test(why, only_what_came_after_the_end_is_left)
 {
 	seq = 5000;
