@@ -42,6 +42,7 @@ struct state_user {
 	struct pooled id, model;
 	uint64_t session_seq, link_seq, glasses_seq;
 	uint64_t link, gateway; /* glasses socket and its holder; valid while link_state is UP */
+	int64_t link_opened_ms; /* monotonic, of its gateway's machine; 0: not known */
 	uint64_t last_epoch;
 	uint32_t apps; /* list through state_app.next */
 	uint32_t active; /* the one live stream, or STATE_NONE */
@@ -57,6 +58,7 @@ struct state_app {
 	uint64_t seq, subscribed_seq; /* story seqs that last changed it and its subscriptions */
 	uint64_t link, gateway; /* newest socket; link 0: none */
 	uint64_t opened_seq; /* when it took that socket */
+	int64_t opened_ms; /* when that socket's init came; as state_user.link_opened_ms */
 	uint32_t user, next;
 	uint8_t state, type, wants; /* enum app_state, app_type; WANTS_* */
 };

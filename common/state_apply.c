@@ -260,6 +260,7 @@ static int on_link_changed(struct state *self, const struct stream_event *event)
 	user->link = event->link_changed.link;
 	user->gateway = event->link_changed.gateway;
 	user->link_state = (uint8_t)event->link_changed.state;
+	user->link_opened_ms = event->link_changed.opened_ms;
 	return 0;
 }
 
@@ -351,6 +352,7 @@ static int on_app_changed(struct state *self, const struct stream_event *event)
 	app->type = (uint8_t)event->app_changed.app_type;
 	app->link = event->app_changed.link;
 	app->gateway = event->app_changed.gateway;
+	app->opened_ms = event->app_changed.opened_ms;
 	return 0;
 }
 

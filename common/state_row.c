@@ -36,6 +36,7 @@ static void app_row(const struct state *self, const struct state_app *app, unsig
 		out->app_changed.app_type = app->type;
 		out->app_changed.link = app->link;
 		out->app_changed.gateway = app->gateway;
+		out->app_changed.opened_ms = app->opened_ms;
 		return;
 	}
 	*out = (struct stream_event){ .type = EVENT_APP_SUBSCRIBED, .seq = app->subscribed_seq };
@@ -114,6 +115,7 @@ static bool link_row(const struct state *self, const struct state_user *user, un
 		out->link_changed.link = user->link;
 		out->link_changed.gateway = user->gateway;
 		out->link_changed.state = user->link_state;
+		out->link_changed.opened_ms = user->link_opened_ms;
 		return true;
 	}
 	if (user->glasses_seq == 0 || user->session == SESSION_NONE)

@@ -92,7 +92,8 @@
 #define EDGE_LINK_OPENED_FIELDS(F, S) \
 	F(S, U64, link, 0, 0, 1, "the glasses socket; unique within the gateway's incarnation") \
 	F(S, BOOL, resumed, 0, 0, 1, "told again after a reconnect to the registry, not a new socket") \
-	F(S, STR, dashboard, PACKAGE_MAX, 0, 1, "app to start with every new session; empty: none")
+	F(S, STR, dashboard, PACKAGE_MAX, 0, 1, "app to start with every new session; empty: none") \
+	F(S, I64, opened_ms, 0, 0, 1, "monotonic ms: when the socket was opened; 0: not known")
 #define EDGE_LINK_CLOSED_FIELDS(F, S) \
 	F(S, U64, link, 0, 0, 1, "the glasses socket") \
 	F(S, U64, code, 0, 0, 1, "WebSocket close code; 1006 if there was none")
@@ -122,7 +123,8 @@
 	F(S, STR, package, PACKAGE_MAX, 0, 1, "the app") \
 	F(S, BOOL, key_ok, 0, 0, 1, "its api key matches the app directory") \
 	F(S, ENUM, app_type, app_type, 0, 1, "from the app directory") \
-	F(S, BOOL, resumed, 0, 0, 1, "told again, not a new init")
+	F(S, BOOL, resumed, 0, 0, 1, "told again, not a new init") \
+	F(S, I64, opened_ms, 0, 0, 1, "monotonic ms: when the init came; 0: not known")
 #define EDGE_APP_CLOSED_FIELDS(F, S) \
 	F(S, U64, link, 0, 0, 1, "the app socket") \
 	F(S, STR, package, PACKAGE_MAX, 0, 1, "the app") \
@@ -193,7 +195,7 @@
 	F(S, STR, rtmp_url, URL_MAX, SECRET, 1, "only for the owner") \
 	F(S, I64, created_ms, 0, 0, 1, "Unix time, ms")
 #define REGISTRY_UNKNOWN_LINK_FIELDS(F, S) \
-	F(S, U64, link, 0, 0, 1, "a link the registry does not take: close it 1012")
+	F(S, U64, link, 0, 0, 1, "a link the registry does not take: close it 1012; 0: announce all")
 
 /* 50-59: adapter to one gateway */
 #define DELIVER_START_FIELDS(F, S) \
@@ -265,11 +267,13 @@
 
 /* 90-99: scheduler and gateways */
 #define PROBE_BATCH_FIELDS(F, S) \
-	F(S, LIST, probes, BATCH_BYTES_MAX, 0, 1, "array of [link, stream_id, epoch, ack_id]")
+	F(S, LIST, probes, BATCH_BYTES_MAX, 0, 1, "array of [link, stream_id, epoch, ack_id]") \
+	F(S, U64, batch, 0, 0, 1, "counts the batches for this gateway, from 1")
 #define ACK_BATCH_FIELDS(F, S) \
 	F(S, LIST, acks, BATCH_BYTES_MAX, 0, 1, "array of [stream_id, ack_id]")
 #define GATEWAY_BEAT_FIELDS(F, S) \
-	F(S, U64, links, 0, 0, 1, "glasses links it holds")
+	F(S, U64, links, 0, 0, 1, "glasses links it holds") \
+	F(S, U64, batch, 0, 0, 1, "of the last probe.batch heard from this life of the scheduler; 0: none")
 
 /* 100-139: the story, published by the registry */
 #define GATEWAY_CHANGED_FIELDS(F, S) \
@@ -287,7 +291,8 @@
 	F(S, U64, link, 0, 0, 1, "the glasses socket") \
 	F(S, U64, gateway, 0, 0, 1, "incarnation of the gateway that holds it") \
 	F(S, ENUM, state, link, 0, 1, "up or down") \
-	F(S, U64, code, 0, 0, 1, "down: close code; 0: its gateway is gone")
+	F(S, U64, code, 0, 0, 1, "down: close code; 0: its gateway is gone") \
+	F(S, I64, opened_ms, 0, 0, 1, "monotonic ms: when the socket was opened; 0: not known")
 #define GLASSES_CHANGED_FIELDS(F, S) \
 	F(S, STR, model, MODEL_MAX, 0, 1, "empty: unknown") \
 	F(S, BOOL, connected, 0, 0, 1, "glasses are connected to the phone") \
@@ -298,7 +303,8 @@
 	F(S, ENUM, app_type, app_type, 0, 1, "from the app directory") \
 	F(S, U64, link, 0, 0, 1, "its newest socket; 0: none") \
 	F(S, U64, gateway, 0, 0, 1, "incarnation of the gateway that holds it") \
-	F(S, STR, reason, REASON_MAX, 0, 1, "why")
+	F(S, STR, reason, REASON_MAX, 0, 1, "why") \
+	F(S, I64, opened_ms, 0, 0, 1, "monotonic ms: when that socket's init came; 0: not known")
 #define APP_SUBSCRIBED_FIELDS(F, S) \
 	F(S, STR, package, PACKAGE_MAX, 0, 1, "the app") \
 	F(S, LIST, types, SUBSCRIPTIONS_BYTES, 0, 1, "array of STR: replaces what it had")

@@ -90,6 +90,7 @@ void gateway_app_announce(struct gateway *self, struct link *link, bool resumed,
 	event->edge_app_opened.app_type = app ? app->type : APP_TYPE_NONE;
 	/* One that was never accepted asks as if for the first time. */
 	event->edge_app_opened.resumed = resumed && accepted;
+	event->edge_app_opened.opened_ms = link->opened_ms;
 	if (accepted && link->app.subscribed)
 		tell_subscribed(self, link, pool_text(&self->pool, link->app.types), true, fx);
 }
@@ -215,6 +216,7 @@ static void on_init(struct gateway *self, struct link *link, const struct gatewa
 		return;
 	}
 	link->app.key_ok = edge->key_ok;
+	link->opened_ms = self->now_ms;
 	link->app.phase = APP_JUDGED;
 	gateway_clock_stop(self, link);
 	gateway_clock_start(self, link, CLOCK_VERDICT, now_ms + GATEWAY_VERDICT_MS);
@@ -486,6 +488,10 @@ void gateway_app_event(struct gateway *self, const struct stream_event *event, i
 {
 	if (event->type == EVENT_REGISTRY_LINK_CLOSE) {
 		on_link_close(self, event, fx);
+		return;
+	}
+	if (event->type == EVENT_REGISTRY_UNKNOWN_LINK && link_of(event) == 0) {
+		gateway_announce_all(self, fx);
 		return;
 	}
 	if (event->type == EVENT_REGISTRY_UNKNOWN_LINK) {

@@ -8,7 +8,6 @@
 #define ALIGNMENT 64
 #define POOL_BYTES_PER_LINK 1024 /* user, package, model, filter; most need a quarter */
 #define POOL_BYTES_MIN (4u << 20)
-#define EFFECTS_PER_LINK 4 /* the most that one link causes in a slice */
 
 static const struct peer registry = { .role = ROLE_REGISTRY };
 static const struct peer scheduler = { .role = ROLE_SCHEDULER };
@@ -232,6 +231,7 @@ static void beat(struct gateway *self, int64_t now_ms, struct effects *fx)
 	struct stream_event *event = effects_add(fx, EFFECT_SEND, scheduler, EVENT_GATEWAY_BEAT);
 
 	event->gateway_beat.links = self->glasses_open;
+	event->gateway_beat.batch = self->probe_batch;
 	/* From now: after a stall one beat says what ten would. */
 	self->beat_ms = now_ms + self->options.beat_ms;
 }
@@ -248,22 +248,32 @@ static void on_tick(struct gateway *self, int64_t now_ms, struct effects *fx)
 		drain(self, now_ms, fx);
 	if (self->announcing)
 		announce(self, fx);
+	if (self->again > 0)
+		gateway_request_ask_again(self, self->again, fx);
 }
 
 /* ---- inputs ---- */
 
-/* A registry that does not know us any more is told of every link; it gives out new numbers. */
-static void on_registry_up(struct gateway *self, const struct input *input, struct effects *fx)
+void gateway_announce_all(struct gateway *self, struct effects *fx)
 {
-	self->registry_up = true;
-	if (input->known || self->shut)
-		return;
 	self->round++;
 	self->announce_next = 0;
 	self->announcing = true;
 	self->announced_links = self->announced_apps = 0;
-	self->seen_seq = 0;
 	announce(self, fx);
+}
+
+/* Every link is told of again, also to a registry that still knows us: what it said of one while
+ * nobody heard is said again in answer.  One that does not know us gives out new numbers.
+ */
+static void on_registry_up(struct gateway *self, const struct input *input, struct effects *fx)
+{
+	self->registry_up = true;
+	if (self->shut)
+		return;
+	if (!input->known)
+		self->seen_seq = 0;
+	gateway_announce_all(self, fx);
 }
 
 static void on_event(struct gateway *self, const struct stream_event *event, int64_t now_ms,
@@ -271,6 +281,7 @@ static void on_event(struct gateway *self, const struct stream_event *event, int
 {
 	switch (event->type) {
 	case EVENT_PROBE_BATCH:
+		self->probe_batch = event->probe_batch.batch;
 		gateway_glasses_probes(self, event->probe_batch.probes);
 		return;
 	case EVENT_DELIVER_START:
@@ -330,8 +341,12 @@ void gateway_handle(struct gateway *self, const struct input *input, int64_t now
 	case INPUT_PEER_UP:
 		if (input->peer.role == ROLE_REGISTRY)
 			on_registry_up(self, input, fx);
+		else if (input->peer.role == ROLE_SCHEDULER && !input->known)
+			self->probe_batch = 0; /* another life counts anew */
+		else if (input->peer.role == ROLE_UNMANAGED && !input->known)
+			gateway_request_ask_again(self, 0, fx);
 		return;
-	case INPUT_PEER_DOWN: /* what is outstanding runs into its timeout */
+	case INPUT_PEER_DOWN: /* what is outstanding waits for the next life, or its timeout */
 		if (input->peer.role == ROLE_REGISTRY)
 			self->registry_up = false;
 		return;
@@ -420,7 +435,7 @@ int64_t gateway_deadline(const struct gateway *self)
 {
 	int64_t due = self->beat_ms;
 
-	if (self->announcing)
+	if (self->announcing || self->again > 0)
 		return self->now_ms;
 	if (self->acks.count > 0 && self->acks_ms < due)
 		due = self->acks_ms;

@@ -20,6 +20,7 @@ void gateway_glasses_open(struct gateway *self, const struct gateway_edge *edge,
 		return;
 	}
 	link->kind = LINK_GLASSES;
+	link->opened_ms = self->now_ms;
 	gateway_line_init(&link->glasses.held);
 	self->glasses_open++;
 	/* Before the registry has been there for the first time its arrival announces everything.
@@ -50,6 +51,7 @@ void gateway_glasses_announce(struct gateway *self, struct link *link, bool resu
 	/* One that waits for its connection_ack still has to get it. */
 	event->edge_link_opened.resumed = resumed && link->glasses.acked;
 	event->edge_link_opened.dashboard = self->dashboard;
+	event->edge_link_opened.opened_ms = link->opened_ms;
 	if (link->glasses.has_state)
 		tell_state(self, link, link->glasses.wifi, resumed, fx);
 }

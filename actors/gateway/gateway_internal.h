@@ -9,6 +9,7 @@
 #include "proto/models.h"
 
 #define GATEWAY_NONE UINT32_MAX /* no slot */
+#define EFFECTS_PER_LINK 4 /* the most that one link causes in a slice */
 
 enum link_kind {
 	LINK_FREE,
@@ -87,6 +88,7 @@ struct app {
 	struct line line;
 	uint8_t phase; /* enum app_phase */
 	uint8_t asked; /* enum request_kind of the outstanding one */
+	bool kept; /* the first in line is the outstanding one */
 	bool key_ok, replaced, subscribed;
 };
 
@@ -98,6 +100,7 @@ struct link {
 	uint8_t kind;
 	uint8_t clock;
 	bool told; /* the registry was told of it at all */
+	int64_t opened_ms; /* glasses: the socket; apps: their init */
 	int64_t due_ms;
 	union {
 		struct glasses glasses;
@@ -156,6 +159,8 @@ struct gateway {
 	struct queue clocks[CLOCK_COUNT];
 
 	uint64_t requests; /* ids handed out */
+	uint64_t again; /* the adapter is asked again from this one on; 0: not */
+	uint64_t probe_batch; /* number of the last one heard; told with each beat */
 	uint64_t seen_seq; /* the registry's story up to here is behind its answers */
 
 	/* Telling the registry everything, in slices.  round 0: it has never been there. */
@@ -202,6 +207,8 @@ struct text gateway_link_user(const struct gateway *self, const struct link *lin
 /* gateway_link_take_user() - count @link among the user's; false if there is no room. */
 bool gateway_link_take_user(struct gateway *self, struct link *link, struct text id);
 
+/* gateway_announce_all() - begin to tell the registry of every link. */
+void gateway_announce_all(struct gateway *self, struct effects *fx);
 /* gateway_link_announce() - tell the registry of an open link unless it knows of it. */
 void gateway_link_announce(struct gateway *self, struct link *link, struct effects *fx);
 
@@ -275,6 +282,11 @@ void gateway_request_next(struct gateway *self, struct link *link, int64_t now_m
 void gateway_request_expired(struct gateway *self, struct link *link, struct effects *fx);
 void gateway_request_event(struct gateway *self, const struct stream_event *event, int64_t now_ms,
 			   struct effects *fx);
+
+/* gateway_request_ask_again() - ask another life of the adapter what the last one has not answered,
+ * from request @first on; what does not fit is left to the next tick, see self->again.
+ */
+void gateway_request_ask_again(struct gateway *self, uint64_t first, struct effects *fx);
 void gateway_request_forget(struct gateway *self, struct link *link);
 
 /* ---- gateway_rest.c: REST calls and webhooks ---- */

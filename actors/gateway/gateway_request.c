@@ -24,31 +24,41 @@ static bool wait_in_line(struct gateway *self, struct link *link, const struct a
 	};
 	const struct waiting head = { .kind = (uint8_t)ask->kind, .oversized = ask->oversized };
 
-	return link->app.line.count < GATEWAY_WAITING_MAX &&
+	return link->app.line.count < GATEWAY_WAITING_MAX + link->app.kept &&
 	       gateway_line_add(self, &link->app.line, &head, texts);
 }
 
-static struct ask step_forward(struct gateway *self, struct link *link)
+static struct ask first_in_line(const struct gateway *self, const struct link *link)
+{
+	const struct waiting *first = &self->waitings[link->app.line.first];
+
+	return (struct ask){
+		.kind = (enum request_kind)first->kind,
+		.oversized = first->oversized,
+		.stream_id = pool_text(&self->pool, first->texts[TEXT_STREAM_ID]),
+		.rtmp_url = pool_text(&self->pool, first->texts[TEXT_URL]),
+		.video = pool_text(&self->pool, first->texts[TEXT_VIDEO]),
+		.audio = pool_text(&self->pool, first->texts[TEXT_AUDIO]),
+		.options = pool_text(&self->pool, first->texts[TEXT_OPTIONS]),
+	};
+}
+
+/* Nothing is outstanding any more: what was kept of it leaves the line. */
+static void step_out(struct gateway *self, struct link *link)
 {
 	struct text texts[WAITING_TEXTS];
 	struct waiting head;
 
-	gateway_line_take(self, &link->app.line, &head, texts);
-	return (struct ask){
-		.kind = (enum request_kind)head.kind,
-		.oversized = head.oversized,
-		.stream_id = texts[TEXT_STREAM_ID],
-		.rtmp_url = texts[TEXT_URL],
-		.video = texts[TEXT_VIDEO],
-		.audio = texts[TEXT_AUDIO],
-		.options = texts[TEXT_OPTIONS],
-	};
+	if (link->app.kept)
+		gateway_line_take(self, &link->app.line, &head, texts);
+	link->app.kept = false;
+	link->app.request = 0;
 }
 
 void gateway_request_forget(struct gateway *self, struct link *link)
 {
+	step_out(self, link);
 	gateway_line_clear(self, &link->app.line);
-	link->app.request = 0;
 }
 
 /* Refused: an app that is told so loses its socket; one that is not goes on with the next. */
@@ -152,12 +162,43 @@ static void pass_on(struct gateway *self, struct link *link, const struct ask *a
 void gateway_request_next(struct gateway *self, struct link *link, int64_t now_ms,
 			  struct effects *fx)
 {
-	link->app.request = 0;
+	step_out(self, link);
 	if (link->app.line.count > 0) {
-		struct ask ask = step_forward(self, link);
+		struct ask ask = first_in_line(self, link);
 
+		link->app.kept = true;
 		pass_on(self, link, &ask, now_ms, fx);
 	}
+}
+
+static bool for_adapter(enum request_kind kind)
+{
+	return kind == REQUEST_UNMANAGED || kind == REQUEST_STOP;
+}
+
+/* An adapter that dies between its acknowledgement and its answer has taken the request for good:
+ * the transport does not repeat it.  So its next life is asked again, as its last one was, in the
+ * order in which requests were sent.  One that the transport repeats as well comes twice, under the
+ * same id.
+ */
+void gateway_request_ask_again(struct gateway *self, uint64_t first, struct effects *fx)
+{
+	for (uint32_t slot = self->clocks[CLOCK_REQUEST].first; slot != GATEWAY_NONE;
+	     slot = self->links[slot].next) {
+		struct link *link = &self->links[slot];
+
+		if (!link->app.kept || !for_adapter((enum request_kind)link->app.asked) ||
+		    link->app.request < first)
+			continue;
+		if (effects_room(fx) <= EFFECTS_PER_LINK) {
+			self->again = link->app.request;
+			return;
+		}
+		struct ask ask = first_in_line(self, link);
+
+		send_unmanaged(self, link, &ask, fx);
+	}
+	self->again = 0;
 }
 
 /* ---- asking ---- */
@@ -193,6 +234,8 @@ void gateway_request_ask(struct gateway *self, struct link *link, const struct a
 	if (start && !within_rate(self, link, now_ms, fx))
 		return;
 	if (link->app.phase == APP_ACCEPTED && link->app.request == 0) {
+		/* Without room for it it is asked only once. */
+		link->app.kept = for_adapter(ask->kind) && wait_in_line(self, link, ask);
 		pass_on(self, link, ask, now_ms, fx);
 		return;
 	}

@@ -323,9 +323,12 @@ static void on_message(struct scheduler *self, const struct input *input, struct
 {
 	if (input->peer.role != ROLE_GATEWAY)
 		return;
-	scheduler_on_gateway_up(self, input->peer.incarnation, fx);
+	scheduler_on_gateway_up(self, input->peer.incarnation, false, fx);
 	if (input->event->type == EVENT_ACK_BATCH)
 		scheduler_on_acks(self, input->event->ack_batch.acks, fx);
+	else if (input->event->type == EVENT_GATEWAY_BEAT)
+		scheduler_on_gateway_beat(self, input->peer.incarnation,
+					  input->event->gateway_beat.batch);
 }
 
 static void on_resync(struct scheduler *self)
@@ -375,7 +378,7 @@ static void dispatch(struct scheduler *self, const struct input *input, struct e
 		return;
 	case INPUT_PEER_UP:
 		if (input->peer.role == ROLE_GATEWAY)
-			scheduler_on_gateway_up(self, input->peer.incarnation, fx);
+			scheduler_on_gateway_up(self, input->peer.incarnation, true, fx);
 		return;
 	case INPUT_PEER_DOWN:
 		if (input->peer.role == ROLE_GATEWAY)

@@ -14,10 +14,18 @@ bool scheduler_gateway_match(const void *self, uint32_t slot, struct text key)
 	return text_equal(make_key(&((const struct scheduler *)self)->gateways[slot].id), key);
 }
 
-bool scheduler_gateway_away(const struct gateway *gateway)
+/* It beats, and yet our probes have not come through for longer than a lease. */
+static bool is_deaf(const struct scheduler *self, const struct gateway *gateway)
+{
+	return gateway->heard < gateway->sent &&
+	       self->now_ms - gateway->unheard_ms >= self->options.gateway_lease_ms;
+}
+
+bool scheduler_gateway_away(const struct scheduler *self, const struct gateway *gateway)
 {
 	/* One that is gone for good is seen: its links are down. */
-	return gateway->state == LINK_LOST || (gateway->state != LINK_DOWN && !gateway->connected);
+	return gateway->state == LINK_LOST ||
+	       (gateway->state != LINK_DOWN && (!gateway->connected || is_deaf(self, gateway)));
 }
 
 uint16_t scheduler_gateway_touch(struct scheduler *self, uint64_t id)
@@ -73,11 +81,28 @@ void scheduler_gateway_let_go(struct scheduler *self, uint16_t slot)
 /* Change what decides over scheduler_gateway_away(). */
 static void set(struct scheduler *self, struct gateway *gateway, uint32_t state, bool connected)
 {
-	bool before = scheduler_gateway_away(gateway);
+	bool before = scheduler_gateway_away(self, gateway);
 
 	gateway->state = (uint8_t)state;
 	gateway->connected = connected;
-	if (before && !scheduler_gateway_away(gateway))
+	if (before && !scheduler_gateway_away(self, gateway))
+		gateway->sight_ms = self->now_ms;
+}
+
+void scheduler_on_gateway_beat(struct scheduler *self, uint64_t id, uint64_t batch)
+{
+	uint32_t slot = table_find(&self->gateway_index, make_key(&id));
+
+	if (slot == NO_SLOT)
+		return;
+	struct gateway *gateway = &self->gateways[slot];
+	bool before = scheduler_gateway_away(self, gateway);
+
+	if (batch <= gateway->heard || batch > gateway->sent)
+		return; /* nothing new, or the number of an earlier life of ours */
+	gateway->heard = batch;
+	gateway->unheard_ms = self->now_ms;
+	if (before && !scheduler_gateway_away(self, gateway))
 		gateway->sight_ms = self->now_ms;
 }
 
@@ -167,12 +192,14 @@ static void beat(struct scheduler *self, struct gateway *gateway, struct effects
 	gateway->seen_ms = self->now_ms;
 }
 
-void scheduler_on_gateway_up(struct scheduler *self, uint64_t id, struct effects *fx)
+void scheduler_on_gateway_up(struct scheduler *self, uint64_t id, bool anew, struct effects *fx)
 {
 	uint16_t slot = scheduler_gateway_touch(self, id);
 
 	if (slot == NO_GATEWAY)
 		return;
+	if (anew) /* what was on its way went with the connection before */
+		self->gateways[slot].heard = self->gateways[slot].sent;
 	set(self, &self->gateways[slot], self->gateways[slot].state, true);
 	beat(self, &self->gateways[slot], fx);
 }

@@ -437,7 +437,7 @@ static void put_probe(struct list_writer *list, const struct probe *probe)
  *
  * Return: the first that did not go into it, or NO_SLOT.
  */
-static uint32_t put_batch(struct scheduler *self, const struct gateway *gateway, uint32_t item,
+static uint32_t put_batch(struct scheduler *self, struct gateway *gateway, uint32_t item,
 			  struct list_writer *list, struct effects *fx)
 {
 	const struct peer peer = { .role = ROLE_GATEWAY, .incarnation = gateway->id };
@@ -446,7 +446,12 @@ static uint32_t put_batch(struct scheduler *self, const struct gateway *gateway,
 		put_probe(list, &self->probes[self->outgoing[item].stream]);
 		item = self->outgoing[item].next;
 	}
-	effects_add(fx, EFFECT_SEND, peer, EVENT_PROBE_BATCH)->probe_batch.probes = list_end(list);
+	struct stream_event *event = effects_add(fx, EFFECT_SEND, peer, EVENT_PROBE_BATCH);
+
+	if (gateway->heard == gateway->sent)
+		gateway->unheard_ms = self->now_ms;
+	event->probe_batch.probes = list_end(list);
+	event->probe_batch.batch = ++gateway->sent;
 	return item;
 }
 

@@ -65,7 +65,7 @@ struct sight scheduler_sight_link(const struct scheduler *self, uint64_t link, u
 	} else {
 		const struct gateway *holder = &self->gateways[gateway];
 
-		sight.away = scheduler_gateway_away(holder);
+		sight.away = scheduler_gateway_away(self, holder);
 		if (holder->sight_ms > sight.since_ms)
 			sight.since_ms = holder->sight_ms;
 	}

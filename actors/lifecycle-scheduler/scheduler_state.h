@@ -95,6 +95,8 @@ struct gateway {
 	int64_t beat_ms; /* last sign of life, or when we were told of it */
 	int64_t sight_ms; /* since when it can be seen */
 	int64_t seen_ms; /* last gateway.seen; -1: none */
+	uint64_t sent, heard; /* batches of probes, by their numbers; heard: as its beats say */
+	int64_t unheard_ms; /* since when some are on their way, or it last heard one of them */
 	uint32_t links; /* users whose link it holds */
 	uint32_t generation;
 	uint32_t first, last; /* of this call's probes for it */
@@ -222,8 +224,10 @@ bool scheduler_gateway_match(const void *self, uint32_t slot, struct text key);
 /* scheduler_gateway_touch() - made if it is not there; NO_GATEWAY: no room, counted. */
 uint16_t scheduler_gateway_touch(struct scheduler *self, uint64_t id);
 
-/* scheduler_gateway_away() - whether nothing can be said of the links it holds. */
-bool scheduler_gateway_away(const struct gateway *gateway);
+/* scheduler_gateway_away() - whether nothing can be said of the links it holds: it is lost, not
+ * connected, or does not hear our probes.
+ */
+bool scheduler_gateway_away(const struct scheduler *self, const struct gateway *gateway);
 
 /* scheduler_gateway_hold(), _let_go() - count the links of a gateway; NO_GATEWAY is allowed. */
 void scheduler_gateway_hold(struct scheduler *self, uint16_t gateway);
@@ -233,6 +237,8 @@ void scheduler_gateway_let_go(struct scheduler *self, uint16_t gateway);
 void scheduler_gateway_sweep(struct scheduler *self);
 
 void scheduler_on_gateway_changed(struct scheduler *self, const struct stream_event *event);
-void scheduler_on_gateway_up(struct scheduler *self, uint64_t id, struct effects *fx);
+/* A sign of life; @anew: on a new connection. */
+void scheduler_on_gateway_up(struct scheduler *self, uint64_t id, bool anew, struct effects *fx);
+void scheduler_on_gateway_beat(struct scheduler *self, uint64_t id, uint64_t batch);
 void scheduler_on_gateway_down(struct scheduler *self, uint64_t id);
 void scheduler_on_gateway_timer(struct scheduler *self, uint32_t gateway, struct effects *fx);

@@ -24,6 +24,7 @@ static void app_move(struct registry *self, struct state_app *app, enum app_stat
 	if (state == APP_STOPPING || state == APP_RUNNING) {
 		event->app_changed.link = app->link;
 		event->app_changed.gateway = app->gateway;
+		event->app_changed.opened_ms = app->opened_ms;
 	}
 	event->app_changed.reason = text_of(reason);
 	registry_tell(self, event);
@@ -279,6 +280,17 @@ static enum result judge_init(const struct registry *self, const struct state_us
 	return RESULT_OK;
 }
 
+/* Told late, or again after a restart, though the app has a newer socket by now. */
+static bool is_replaced(const struct registry *self, const struct state_app *app,
+			const struct stream_event *event)
+{
+	const int64_t opened_ms = event->edge_app_opened.opened_ms;
+
+	return state_app_reachable(&self->state, app) &&
+	       (registry_is_older(self, opened_ms, app->opened_ms) ||
+		(event->edge_app_opened.resumed && opened_ms == 0));
+}
+
 static void app_accept(struct registry *self, const struct input *input, struct state_user *user,
 		       struct state_app *app)
 {
@@ -292,8 +304,7 @@ static void app_accept(struct registry *self, const struct input *input, struct 
 		extra_of(self, app)->confirmed = true;
 		return;
 	}
-	/* Told again after a restart: what we know of is newer, for that was told as news. */
-	if (app && !same && resumed && state_app_reachable(&self->state, app)) {
+	if (app && !same && is_replaced(self, app, event)) {
 		remember_old(self, app, input->peer.incarnation, event->edge_app_opened.link);
 		return;
 	}
@@ -305,6 +316,7 @@ static void app_accept(struct registry *self, const struct input *input, struct 
 	change->app_changed.app_type = event->edge_app_opened.app_type;
 	change->app_changed.link = event->edge_app_opened.link;
 	change->app_changed.gateway = input->peer.incarnation;
+	change->app_changed.opened_ms = event->edge_app_opened.opened_ms;
 	change->app_changed.reason = resumed ? TEXT("resumed") : TEXT("init");
 	registry_tell(self, change);
 	app = state_app_find(&self->state, user, event->edge_app_opened.package);
@@ -322,7 +334,7 @@ void registry_on_app_opened(struct registry *self, const struct input *input)
 	struct state_app *app = state_app_find(&self->state, user, event->edge_app_opened.package);
 	enum result result;
 
-	if (!state_gateway_find(&self->state, input->peer.incarnation)) {
+	if (!registry_gateway_knows(self, input)) {
 		registry_refuse_link(self, input->peer, event->user_id,
 				     event->edge_app_opened.link);
 		self->stats.ignored++;

@@ -39,6 +39,19 @@ struct registry_app {
 	bool confirmed; /* its gateway has told of it in this life */
 };
 
+/* A socket of a user's glasses. */
+struct registry_way {
+	uint64_t gateway, link; /* link 0: none */
+	int64_t opened_ms;
+};
+
+/* What the registry knows of a user beside the story. */
+struct registry_user {
+	struct registry_way
+		older; /* open too, as far as we know: it serves if the newer one closes */
+	bool confirmed; /* the link has been told of in this life */
+};
+
 struct registry_answer {
 	uint64_t origin, request; /* request 0: free */
 	uint64_t epoch;
@@ -88,7 +101,7 @@ struct registry {
 	uint32_t liability_cursor;
 	struct registry_app *apps; /* by slot of state.apps */
 	int64_t *closed_at_ms; /* by slot of state.streams; monotonic */
-	bool *confirmed; /* by slot of state.users: the link has been told of in this life */
+	struct registry_user *users; /* by slot of state.users */
 	uint64_t remembered[GATEWAYS_MAX]; /* of an earlier life, that have not announced yet */
 	bool no_storage;
 	struct registry_answer *answers, unnumbered;

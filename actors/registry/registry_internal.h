@@ -25,6 +25,10 @@ void registry_on_gateway_up(struct registry *self, const struct input *input);
 void registry_gateway_gone(struct registry *self, uint64_t incarnation, const char *reason);
 void registry_gateway_move(struct registry *self, uint64_t incarnation, enum link_state state,
 			   const char *reason);
+/* registry_gateway_knows() - whether the sender is a gateway we know, or get to know by this. */
+bool registry_gateway_knows(struct registry *self, const struct input *input);
+/* registry_is_older() - whether a socket opened at @opened_ms is older than one at @known_ms. */
+bool registry_is_older(const struct registry *self, int64_t opened_ms, int64_t known_ms);
 void registry_on_link_opened(struct registry *self, const struct input *input);
 void registry_on_link_closed(struct registry *self, const struct input *input);
 void registry_on_glasses(struct registry *self, const struct input *input);

@@ -246,6 +246,7 @@ static int run(const struct daemon_options *options)
 		r = serve(shell, options);
 	registry_store_fini(&shell->records);
 	store_close(shell->store);
+	free(shell);
 	return r;
 }
 

@@ -79,19 +79,46 @@ void registry_on_gateway_up(struct registry *self, const struct input *input)
 	registry_tell(self, event);
 }
 
+/* One that was given up and yet has news was never gone: what else it holds is down by now, so it
+ * tells of all that again.
+ */
+bool registry_gateway_knows(struct registry *self, const struct input *input)
+{
+	if (state_gateway_find(&self->state, input->peer.incarnation))
+		return true;
+	if (!input->peer_name)
+		return false;
+	registry_on_gateway_up(self, input);
+	if (!state_gateway_find(&self->state, input->peer.incarnation))
+		return false;
+	registry_refuse_link(self, input->peer, (struct text){ 0 }, 0);
+	return true;
+}
+
 /* Links ------------------------------------------------------------------------------------ */
 
-static void link_change(struct registry *self, struct state_user *user, struct peer gateway,
-			uint64_t link, enum link_state state, uint64_t code)
+static struct registry_user *extra_of(struct registry *self, const struct state_user *user)
+{
+	return &self->users[user - self->state.users];
+}
+
+static void link_change(struct registry *self, struct state_user *user, struct registry_way way,
+			enum link_state state, uint64_t code)
 {
 	struct stream_event *event = registry_story(self, EVENT_LINK_CHANGED, user);
 
-	self->confirmed[user - self->state.users] = true;
-	event->link_changed.link = link;
-	event->link_changed.gateway = gateway.incarnation;
+	extra_of(self, user)->confirmed = true;
+	event->link_changed.link = way.link;
+	event->link_changed.gateway = way.gateway;
+	event->link_changed.opened_ms = way.opened_ms;
 	event->link_changed.state = state;
 	event->link_changed.code = code;
 	registry_tell(self, event);
+}
+
+static struct registry_way way_of(const struct state_user *user)
+{
+	return (struct registry_way){ user->gateway, user->link, user->link_opened_ms };
 }
 
 /* The apps that ran when the user's last session ended, and the dashboard: all are started, and
@@ -115,11 +142,14 @@ static void launch_remembered(struct registry *self, struct state_user *user, st
 static struct state_user *session_open(struct registry *self, struct text user_id, bool waiting)
 {
 	struct stream_event *event = registry_story(self, EVENT_SESSION_OPENED, NULL);
+	struct state_user *user;
 
 	event->user_id = user_id;
 	event->session_opened.waiting = waiting;
 	registry_tell(self, event);
-	return state_user_find(&self->state, user_id);
+	user = state_user_find(&self->state, user_id);
+	*extra_of(self, user) = (struct registry_user){ 0 };
+	return user;
 }
 
 struct state_user *registry_session_adopt(struct registry *self, struct text user_id)
@@ -128,7 +158,7 @@ struct state_user *registry_session_adopt(struct registry *self, struct text use
 		return NULL;
 	struct state_user *user = session_open(self, user_id, false);
 
-	link_change(self, user, (struct peer){ 0 }, 0, LINK_DOWN, 0);
+	link_change(self, user, (struct registry_way){ 0 }, LINK_DOWN, 0);
 	return user;
 }
 
@@ -142,14 +172,62 @@ void registry_refuse_link(struct registry *self, struct peer gateway, struct tex
 	event->registry_unknown_link.link = link;
 }
 
-/* Told again after a restart, though another gateway has taken the user since: the phone comes back
- * by itself and says where it is.
- */
-static bool is_elsewhere(const struct registry *self, const struct state_user *user,
-			 const struct input *input)
+bool registry_is_older(const struct registry *self, int64_t opened_ms, int64_t known_ms)
 {
-	return input->event->edge_link_opened.resumed && user->gateway != input->peer.incarnation &&
-	       state_link(&self->state, user) == LINK_UP;
+	/* What our own clock has not reached is of a time before the machine was started. */
+	return opened_ms != 0 && known_ms != 0 && known_ms <= self->now_ms && opened_ms < known_ms;
+}
+
+/* Told late, or again after a restart, though the user has another socket by now that is newer. */
+static bool is_replaced(const struct registry *self, const struct state_user *user,
+			const struct input *input)
+{
+	const struct stream_event *event = input->event;
+
+	if (state_link(&self->state, user) != LINK_UP ||
+	    (user->link == event->edge_link_opened.link &&
+	     user->gateway == input->peer.incarnation))
+		return false;
+	return registry_is_older(self, event->edge_link_opened.opened_ms, user->link_opened_ms) ||
+	       (event->edge_link_opened.resumed && event->edge_link_opened.opened_ms == 0 &&
+		user->gateway != input->peer.incarnation);
+}
+
+static void ack(struct registry *self, const struct state_user *user, struct registry_way way)
+{
+	struct stream_event *event = registry_send(self, (struct peer){ ROLE_GATEWAY, way.gateway },
+						   EVENT_REGISTRY_GLASSES_NOTICE, user);
+
+	event->registry_glasses_notice.link = way.link;
+	event->registry_glasses_notice.notice = NOTICE_CONNECTION_ACK;
+}
+
+/* It is served should the newer one close first. */
+static void take_older(struct registry *self, const struct state_user *user,
+		       struct registry_way way, bool resumed)
+{
+	struct registry_way *older = &extra_of(self, user)->older;
+
+	self->stats.ignored++;
+	if (older->link == 0 || !registry_is_older(self, way.opened_ms, older->opened_ms))
+		*older = way;
+	if (!resumed && user->session == SESSION_OPEN)
+		ack(self, user, way);
+}
+
+/* The socket is gone: the older one serves, if there is one. */
+static void link_lost(struct registry *self, struct state_user *user, uint64_t code)
+{
+	struct registry_way *older = &extra_of(self, user)->older;
+	const struct registry_way way = *older;
+
+	*older = (struct registry_way){ 0 };
+	if (way.link == 0 || !state_gateway_find(&self->state, way.gateway)) {
+		link_change(self, user, way_of(user), LINK_DOWN, code);
+		return;
+	}
+	link_change(self, user, way, LINK_UP, code);
+	registry_relay_filter(self, user);
 }
 
 static bool is_known(const struct state_user *user, const struct input *input)
@@ -159,33 +237,49 @@ static bool is_known(const struct state_user *user, const struct input *input)
 	       user->gateway == input->peer.incarnation;
 }
 
+/* A socket of a user who is here: true if nothing but our notes changes. */
+static bool is_no_news(struct registry *self, struct state_user *user, const struct input *input,
+		       struct registry_way way)
+{
+	if (is_replaced(self, user, input)) {
+		take_older(self, user, way, input->event->edge_link_opened.resumed);
+		return true;
+	}
+	if (is_known(user, input)) {
+		extra_of(self, user)->confirmed = true;
+		registry_relay_filter(self, user);
+		return true;
+	}
+	if (user->link_state == LINK_UP && (user->link != way.link || user->gateway != way.gateway))
+		extra_of(self, user)->older = way_of(user);
+	return false;
+}
+
 void registry_on_link_opened(struct registry *self, const struct input *input)
 {
 	const struct stream_event *event = input->event;
 	const uint64_t link = event->edge_link_opened.link;
 	const bool resumed = event->edge_link_opened.resumed;
+	const struct registry_way way = { input->peer.incarnation, link,
+					  event->edge_link_opened.opened_ms };
 	struct state_user *user = state_user_find(&self->state, event->user_id);
 	bool fresh = !user || user->session == SESSION_NONE;
 
 	if (event->user_id.length == 0 || (fresh && !state_has_room(&self->state)) ||
-	    !state_gateway_find(&self->state, input->peer.incarnation) ||
-	    (!fresh && is_elsewhere(self, user, input))) {
+	    !registry_gateway_knows(self, input)) {
 		registry_refuse_link(self, input->peer, event->user_id, link);
 		self->stats.full++;
 		return;
 	}
-	if (!fresh && is_known(user, input)) {
-		self->confirmed[user - self->state.users] = true;
-		registry_relay_filter(self, user);
+	if (!fresh && is_no_news(self, user, input, way))
 		return;
-	}
 	if (fresh) {
 		bool waiting = !resumed && ((user && user->apps != STATE_NONE) ||
 					    event->edge_link_opened.dashboard.length > 0);
 
 		user = session_open(self, event->user_id, waiting);
 	}
-	link_change(self, user, input->peer, link, LINK_UP, 0);
+	link_change(self, user, way, LINK_UP, 0);
 	if (fresh && !resumed)
 		launch_remembered(self, user, event->edge_link_opened.dashboard);
 	if (user->session == SESSION_WAITING)
@@ -216,9 +310,12 @@ void registry_on_link_closed(struct registry *self, const struct input *input)
 	if (!user || user->link_state != LINK_UP || user->link != event->edge_link_closed.link ||
 	    user->gateway != input->peer.incarnation) {
 		self->stats.ignored++;
+		if (user && extra_of(self, user)->older.link == event->edge_link_closed.link &&
+		    extra_of(self, user)->older.gateway == input->peer.incarnation)
+			extra_of(self, user)->older = (struct registry_way){ 0 };
 		return;
 	}
-	link_change(self, user, input->peer, user->link, LINK_DOWN, event->edge_link_closed.code);
+	link_lost(self, user, event->edge_link_closed.code);
 }
 
 void registry_on_glasses(struct registry *self, const struct input *input)
@@ -294,7 +391,7 @@ void registry_session_check_end(struct registry *self, struct state_user *user, 
 			return;
 	struct text user_id = effects_keep(self->fx, registry_text(self, user->id));
 	const struct peer gateway = { ROLE_GATEWAY, user->gateway };
-	const uint64_t link = user->link;
+	const struct registry_way way = way_of(user);
 	const bool returned = user->link_state == LINK_UP;
 
 	registry_apps_end(self, user);
@@ -305,14 +402,14 @@ void registry_session_check_end(struct registry *self, struct state_user *user, 
 	if (!returned)
 		return;
 	if (!state_has_room(&self->state)) {
-		registry_refuse_link(self, gateway, user_id, link);
+		registry_refuse_link(self, gateway, user_id, way.link);
 		self->stats.full++;
 		return;
 	}
 	/* The glasses came back while the old session was closing: they get a fresh one. */
 	user = state_user_find(&self->state, user_id);
 	user = session_open(self, user_id, user && user->apps != STATE_NONE);
-	link_change(self, user, gateway, link, LINK_UP, 0);
+	link_change(self, user, way, LINK_UP, 0);
 	launch_remembered(self, user, (struct text){ 0 });
 	if (user->session == SESSION_OPEN)
 		registry_notice(self, user, NOTICE_CONNECTION_ACK, (struct text){ 0 });
@@ -357,12 +454,9 @@ static bool is_gone(const struct registry *self, const struct registry_sweep *sw
 static void sweep_user(struct registry *self, const struct registry_sweep *sweep,
 		       struct state_user *user)
 {
-	uint32_t user_slot = (uint32_t)(user - self->state.users);
-
 	if (user->link_state == LINK_UP &&
-	    is_gone(self, sweep, user->gateway, self->confirmed[user_slot]))
-		link_change(self, user, (struct peer){ ROLE_GATEWAY, user->gateway }, user->link,
-			    LINK_DOWN, 0);
+	    is_gone(self, sweep, user->gateway, extra_of(self, user)->confirmed))
+		link_lost(self, user, 0);
 	for (uint32_t slot = user->apps; slot != STATE_NONE;) {
 		struct state_app *app = &self->state.apps[slot];
 

@@ -48,6 +48,18 @@ static struct record *add(const struct effect *effect)
 	return record;
 }
 
+/* The number of the last batch for gateway @id, 0 if there was none. */
+static uint64_t *heard(uint64_t id)
+{
+	size_t i = 0;
+
+	while (world.heard[i].gateway != id && world.heard[i].gateway != 0)
+		i++;
+	cr_assert_lt(i, WORLD_GATEWAYS_MAX - 1);
+	world.heard[i].gateway = id;
+	return &world.heard[i].batch;
+}
+
 static void add_batch(const struct effect *effect)
 {
 	struct wire wire;
@@ -71,6 +83,7 @@ static void add_batch(const struct effect *effect)
 		record->sent = true;
 	}
 	cr_assert_eq(wire.at, wire.end);
+	*heard(effect->peer.incarnation) = effect->event.probe_batch.batch;
 }
 
 static void add_event(const struct effect *effect)
@@ -323,7 +336,8 @@ static void message(uint64_t id, const struct stream_event *event)
 
 void beat(uint64_t id)
 {
-	message(id, &(struct stream_event){ .type = EVENT_GATEWAY_BEAT });
+	message(id, &(struct stream_event){ .type = EVENT_GATEWAY_BEAT,
+					    .gateway_beat.batch = *heard(id) });
 }
 
 void ack_from(uint64_t id, const char *stream, const char *ack_id)

@@ -27,6 +27,8 @@ struct record {
 	bool expired, sent, counted;
 };
 
+#define WORLD_GATEWAYS_MAX 16 /* that hear probes */
+
 struct world {
 	struct scheduler core;
 	struct effects fx;
@@ -35,6 +37,9 @@ struct world {
 	size_t count, taken;
 	size_t calls, ticks;
 	struct record records[WORLD_RECORDS_MAX];
+	struct {
+		uint64_t gateway, batch; /* the last batch of probes for it, which its beats echo */
+	} heard[WORLD_GATEWAYS_MAX];
 };
 
 extern struct world world;

@@ -191,12 +191,6 @@ static void on_link(const struct stream_event *event)
 	mine = check_person(person);
 	if (event->link_changed.state == LINK_DOWN)
 		mine->down_ms = sim_now(checks.sim);
-	else if (mine->up_ms != NEVER && (event->link_changed.link != mine->socket.link ||
-					  event->link_changed.gateway != mine->socket.gateway)) {
-		SIM_SOMETIMES(checks.sim, "a socket that comes late displaces a newer one");
-		mine->displaced = LATE_SOCKETS_DISPLACE;
-		mine->up_ms = LATE_SOCKETS_DISPLACE ? NEVER : mine->up_ms;
-	}
 	if (mine->live)
 		mine->live->link_ms = sim_now(checks.sim);
 }

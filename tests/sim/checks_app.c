@@ -29,8 +29,8 @@ void checks_app_accepted(const struct client_app *app)
 
 	mine->accepted_ms = sim_now(checks.sim);
 	mine->socket = check_link(app->socket);
-	/* Two that were told of at once: the other was told of last. */
-	if (LATE_SOCKETS_DISPLACE && known && known->link != 0 &&
+	/* An app with two sockets may speak on the older one, where nothing is said to it (D16). */
+	if (known && known->link != 0 &&
 	    (known->link != mine->socket.link || known->gateway != mine->socket.gateway))
 		displace(mine);
 }
@@ -39,7 +39,7 @@ void check_app_running(const struct client_app *app, const struct stream_event *
 {
 	struct check_app *mine = check_app(app);
 
-	if (LATE_SOCKETS_DISPLACE && mine->accepted_ms != NEVER && event->app_changed.link != 0 &&
+	if (mine->accepted_ms != NEVER && event->app_changed.link != 0 &&
 	    (event->app_changed.link != mine->socket.link ||
 	     event->app_changed.gateway != mine->socket.gateway))
 		displace(mine);
@@ -67,6 +67,9 @@ void checks_app_asked(const struct client_app *app, enum answer expected)
 	struct check_app *mine = check_app(app);
 	unsigned done = 0;
 
+	if (mine->accepted_ms == NEVER)
+		return; /* it speaks on the older of two sockets, where nothing is said to it (D16)
+			 */
 	/* Of a stop nothing is heard; by then it is done, or has been given up. */
 	while (done < mine->asked_count && mine->asked[done].expected == ANSWER_NONE &&
 	       sim_now(checks.sim) - mine->asked[done].asked_ms > (done + 1) * REQUEST_BOUND_MS)

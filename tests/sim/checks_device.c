@@ -5,20 +5,15 @@
 /* What came late may have taken its place already. */
 void checks_phone_up(const struct person *person)
 {
-	const struct state_user *user = state_user_find(&checks.replay, person->id);
 	struct check_person *mine = check_person(person);
 
 	mine->socket = check_link(person->phone.socket);
-	mine->displaced = LATE_SOCKETS_DISPLACE && user &&
-			  (user->link != mine->socket.link ||
-			   user->gateway != mine->socket.gateway || user->link_state != LINK_UP);
-	mine->up_ms = mine->displaced ? NEVER : sim_now(checks.sim);
+	mine->up_ms = sim_now(checks.sim);
 }
 
 void checks_phone_down(const struct person *person)
 {
 	check_person(person)->up_ms = NEVER;
-	check_person(person)->displaced = false;
 }
 
 void checks_device_runs(const struct person *person, bool runs)

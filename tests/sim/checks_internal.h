@@ -20,13 +20,6 @@
 #define DRAINED_MS 10000 /* after a fault: what it held up has arrived */
 #define SERVED_BOUND_MS 60000 /* two tries of an impatient phone */
 
-/* The newest socket of a user is the one that the registry heard of last, as in the original
- * (protocol.md 1.4): one that was opened and closed while the registry was away may displace a
- * living one, whose phone is then not there in spite of its connection_ack.  Once the registry
- * falls back to the one that is open, this is to be false, and the checks hold it to that.
- */
-#define LATE_SOCKETS_DISPLACE true
-
 /* A stream as the committed story tells it, and as devices and apps have heard of it. */
 struct check_stream {
 	char id[STREAM_ID_MAX + 1];
@@ -64,7 +57,6 @@ struct check_person {
 	int64_t runs_ms; /* since when the device streams undisturbed; NEVER: it does not */
 	int64_t down_ms; /* when the story last said that its link is down */
 	struct check_link socket; /* that the newest phone socket became */
-	bool displaced; /* by a socket that came late */
 	uint64_t started_epoch, started_socket; /* of the last start that reached the device */
 	struct check_stream *live;
 };

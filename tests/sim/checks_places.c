@@ -147,8 +147,6 @@ static void status(const struct stream_event *event)
 
 	if (!stream)
 		return;
-	if (!stream->start_delivered)
-		SIM_SOMETIMES(checks.sim, "a status overtakes the news of its start");
 	if (stream->phase == PHASE_SUSPECT)
 		SIM_SOMETIMES(checks.sim, "a suspect stream recovers by a status");
 	if (stream->phase == PHASE_STOPPING && event->stream_status.phase != PHASE_STOPPING)

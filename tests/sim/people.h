@@ -63,6 +63,7 @@ struct device {
 
 struct phone {
 	struct sim_client client;
+	int64_t opened_ms; /* when it opened the newest */
 	uint64_t socket; /* newest; 0: none */
 	uint64_t older[PHONE_OLDER_MAX];
 	uint64_t life; /* of its reconnect timer */

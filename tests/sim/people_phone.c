@@ -7,6 +7,7 @@
 #include "tests/sim/checks.h"
 #include "tests/sim/people.h"
 
+#define APART_MS 1000 /* of two sockets that are opened together nobody can tell which is newer */
 #define RECONNECT_MS 5000
 #define PATIENCE_MIN_MS 15000 /* for the connection_ack */
 #define PATIENCE_MAX_MS 30000
@@ -83,8 +84,9 @@ void phone_connect(struct person *person)
 	unsigned gateway = (unsigned)sim_below(sim, SIM_DEVICES, sim_gateways(sim));
 	uint64_t socket;
 
-	if (phone->offline)
+	if (phone->offline || (phone->socket != 0 && sim_now(sim) - phone->opened_ms < APART_MS))
 		return;
+	phone->opened_ms = sim_now(sim);
 	socket = sim_open_glasses(sim, gateway, person->id, &phone->client);
 	if (socket == 0) {
 		if (phone->socket == 0)

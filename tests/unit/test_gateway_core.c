@@ -31,11 +31,24 @@ Test(gateway_core, nothing_is_told_before_the_registry_was_there)
 	cr_assert_eq(stage_told(EVENT_EDGE_ANNOUNCED)->edge_announced.links, 1);
 }
 
-Test(gateway_core, a_registry_that_knows_us_is_told_nothing)
+/* What it said while the connection was away is said again in answer to this. */
+Test(gateway_core, a_registry_that_knows_us_is_told_again)
+{
+	uint64_t link = stage_glasses();
+
+	stage_registry(true);
+	cr_assert_eq(count_effects(EVENT_EDGE_LINK_OPENED), 1);
+	cr_assert(stage_told(EVENT_EDGE_LINK_OPENED)->edge_link_opened.resumed);
+	cr_assert_eq(stage_told(EVENT_EDGE_LINK_OPENED)->edge_link_opened.link, link);
+	cr_assert_eq(stage_told(EVENT_EDGE_ANNOUNCED)->edge_announced.links, 1);
+}
+
+Test(gateway_core, a_registry_that_gave_us_up_asks_for_everything)
 {
 	stage_glasses();
-	stage_registry(true);
-	cr_assert_eq(stage.fx.count, 0);
+	stage_bus(&(struct stream_event){ .type = EVENT_REGISTRY_UNKNOWN_LINK });
+	cr_assert_eq(count_effects(EVENT_EDGE_LINK_OPENED), 1);
+	cr_assert_eq(stage_told(EVENT_EDGE_ANNOUNCED)->edge_announced.links, 1);
 }
 
 Test(gateway_core, a_registry_that_forgot_is_told_everything)

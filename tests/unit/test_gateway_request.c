@@ -94,11 +94,11 @@ Test(gateway_request, requests_act_one_after_the_other)
 	cr_assert_eq(stage.fx.count, 0);
 }
 
-Test(gateway_request, one_request_too_many_in_line)
+static void expect_one_too_many(const char *outstanding)
 {
 	uint64_t link = stage_app(PACKAGE);
 
-	stage_app_say(link, CHECK);
+	stage_app_say(link, outstanding);
 	for (int i = 0; i < GATEWAY_WAITING_MAX; i++) {
 		stage_app_say(link, CHECK);
 		cr_assert_eq(stage_out_count(), 0);
@@ -106,7 +106,14 @@ Test(gateway_request, one_request_too_many_in_line)
 	stage_app_say(link, CHECK);
 	stage_expect_sent(0, link, APP_ERROR("INTERNAL_ERROR", "Too many requests at a time"));
 	stage_expect_close(1, link, 1008, "Too many requests at a time");
-	cr_assert_eq(gateway_counts(stage.core)->limit_waiting, 1);
+}
+
+Test(gateway_request, one_request_too_many_in_line)
+{
+	expect_one_too_many(CHECK);
+	/* What is kept of the outstanding one does not count. */
+	expect_one_too_many(START);
+	cr_assert_eq(gateway_counts(stage.core)->limit_waiting, 2);
 }
 
 Test(gateway_request, requests_before_the_verdict_wait_for_it)
@@ -149,6 +156,141 @@ Test(gateway_request, no_answer_in_time)
 			  APP_ERROR("INTERNAL_ERROR", "No answer in time - please try again"));
 	stage_expect_close(1, link, 1008, "No answer in time - please try again");
 	cr_assert_eq(gateway_counts(stage.core)->requests_timed_out, 1);
+}
+
+static void adapter(bool known)
+{
+	stage_input(&(struct input){ .type = INPUT_PEER_UP,
+				     .peer = { ROLE_UNMANAGED, 6 },
+				     .peer_name = "unmanaged",
+				     .known = known });
+}
+
+Test(gateway_request, another_life_of_the_adapter_is_asked_again)
+{
+	uint64_t link = stage_app(PACKAGE);
+
+	stage_app_say(link, START);
+	uint64_t request = stage_told(EVENT_REQUEST_START)->request;
+	int64_t expires_ms = stage_told(EVENT_REQUEST_START)->expires_ms;
+
+	stage_app_say(link, STOP);
+	stage.now_ms += 3000;
+	adapter(true);
+	cr_assert_eq(stage.fx.count, 0);
+	for (int lives = 0; lives < 2; lives++) {
+		adapter(false);
+		cr_assert_eq(stage.fx.count, 1);
+		const struct effect *effect = stage_effect(EVENT_REQUEST_START, 0);
+
+		cr_assert_eq(effect->type, EFFECT_REQUEST);
+		cr_assert_eq(effect->peer.role, ROLE_UNMANAGED);
+		cr_assert_eq(effect->event.origin, INCARNATION);
+		cr_assert_eq(effect->event.request, request);
+		cr_assert_eq(effect->event.expires_ms, expires_ms);
+		cr_assert(text_is(effect->event.user_id, USER));
+		cr_assert_eq(effect->event.request_start.link, link);
+		cr_assert(text_is(effect->event.request_start.package, PACKAGE));
+		cr_assert(effect->event.request_start.permitted);
+		cr_assert(text_is(effect->event.request_start.rtmp_url, "rtmp://h/a/k"));
+		cr_assert(text_is(effect->event.request_start.video, "{\"w\":1}"));
+		cr_assert(text_is(effect->event.request_start.audio, "{}"));
+	}
+	/* The next one, which had waited in line, likewise; and then there is nothing to ask. */
+	done(link, request, RESULT_OK, "");
+	request = stage_told(EVENT_REQUEST_STOP)->request;
+	adapter(false);
+	cr_assert_eq(stage.fx.count, 1);
+	cr_assert_eq(stage_told(EVENT_REQUEST_STOP)->request, request);
+	cr_assert(text_is(stage_told(EVENT_REQUEST_STOP)->stream_id, "s1"));
+	done(link, request, RESULT_OK, "");
+	adapter(false);
+	cr_assert_eq(stage.fx.count, 0);
+}
+
+Test(gateway_request, the_adapter_is_not_asked_what_is_asked_of_the_registry)
+{
+	uint64_t link = stage_app(PACKAGE);
+
+	stage_app_say(link, CHECK);
+	uint64_t request = stage_told(EVENT_EDGE_CHECK)->request;
+
+	stage_app_say(link, CHECK);
+	adapter(false);
+	cr_assert_eq(stage.fx.count, 0);
+	checked(link, request, KIND_NONE); /* now it is one out of the line */
+	cr_assert_not_null(stage_told(EVENT_EDGE_CHECK));
+	adapter(false);
+	cr_assert_eq(stage.fx.count, 0);
+}
+
+Test(gateway_request, who_has_left_is_not_asked_for_again)
+{
+	uint64_t link = stage_app(PACKAGE);
+
+	stage_app_say(link, START);
+	stage_edge((struct gateway_edge){ .type = GATEWAY_CLOSED, .link = link });
+	adapter(false);
+	cr_assert_eq(stage.fx.count, 0);
+}
+
+/* More than one input may cause: the rest follows at once, in the order of asking. */
+Test(gateway_request, many_are_asked_again_in_slices)
+{
+	enum { APPS = EFFECTS_MAX + 50 };
+	struct gateway_options options = stage_options();
+	uint64_t expected = 1, first_slice;
+
+	stage_close();
+	options.connections_max = 1000;
+	options.starts_burst = APPS;
+	stage_open_with(options);
+	stage_registry(false);
+	for (int i = 0; i < APPS; i++)
+		stage_app_say(stage_app(PACKAGE), START);
+	for (int lives = 0; lives < 2; lives++) {
+		adapter(false); /* the second one comes in the middle of asking the first */
+		expected = 1;
+		for (size_t i = 0; i < stage.fx.count; i++)
+			cr_assert_eq(stage_effect(EVENT_REQUEST_START, i)->event.request,
+				     expected++);
+		cr_assert_leq(gateway_deadline(stage.core), stage.now_ms);
+	}
+	first_slice = expected - 1;
+	cr_assert_lt(first_slice, APPS);
+	stage_tick();
+	for (size_t i = 0; stage_effect(EVENT_REQUEST_START, i); i++)
+		cr_assert_eq(stage_effect(EVENT_REQUEST_START, i)->event.request, expected++);
+	cr_assert_eq(expected, APPS + 1);
+	cr_assert_gt(gateway_deadline(stage.core), stage.now_ms);
+	stage_tick();
+	cr_assert_null(stage_told(EVENT_REQUEST_START));
+}
+
+Test(gateway_request, without_room_to_keep_it_a_request_is_asked_once)
+{
+	struct gateway_options options = stage_options();
+	uint64_t last;
+
+	stage_close();
+	options.connections_max = 2 * GATEWAY_WAITING_MAX;
+	stage_open_with(options);
+	stage_registry(false);
+	for (int i = 0; i < 2; i++) {
+		uint64_t link = stage_app(PACKAGE);
+
+		for (int n = 0; n <= GATEWAY_WAITING_MAX; n++)
+			stage_app_say(link, CHECK);
+	}
+	last = stage_app(PACKAGE);
+	stage_app_say(last, START);
+	uint64_t request = stage_told(EVENT_REQUEST_START)->request;
+
+	adapter(false);
+	cr_assert_eq(stage.fx.count, 0);
+	done(last, request, RESULT_OK, "");
+	stage_app_say(last, STOP);
+	cr_assert_gt(stage_told(EVENT_REQUEST_STOP)->request, request);
 }
 
 Test(gateway_request, one_start_too_many_of_a_user_whatever_the_app)

@@ -112,11 +112,69 @@ Test(registry_restart, glasses_that_moved_while_we_were_away, .init = setup)
 	bench_say(app_gateway, &event); /* a new socket elsewhere, told as news */
 	cr_assert_eq(the_user(U)->link, 12);
 	announce_glasses(glasses_gateway, 11); /* and the old one, half open */
-	expect_said("registry.unknown_link");
+	expect_said("");
 	announced(glasses_gateway);
 	bench_tick(100);
 	cr_assert_eq(the_user(U)->link, 12);
 	cr_assert_eq(the_user(U)->link_state, LINK_UP);
+}
+
+static void open_link(struct peer gateway, uint64_t link, int64_t opened_ms)
+{
+	struct stream_event event = about(U, EVENT_EDGE_LINK_OPENED);
+
+	event.edge_link_opened.link = link;
+	event.edge_link_opened.opened_ms = opened_ms;
+	bench_say(gateway, &event);
+}
+
+static void close_link(struct peer gateway, uint64_t link)
+{
+	struct stream_event event = about(U, EVENT_EDGE_LINK_CLOSED);
+
+	event.edge_link_closed.link = link;
+	bench_say(gateway, &event);
+}
+
+/* News of sockets arrive in any order; what counts is which of them was opened last. */
+Test(registry_restart, a_socket_that_is_told_of_late_does_not_displace_a_newer_one, .init = setup)
+{
+	open_link(app_gateway, 30, 900000);
+	cr_assert_eq(the_user(U)->link, 30);
+	open_link(glasses_gateway, 31, 800000);
+	expect_said("registry.glasses_notice"); /* its connection_ack */
+	cr_assert_eq(bench_fx(EVENT_REGISTRY_GLASSES_NOTICE, 0)->registry_glasses_notice.link, 31);
+	cr_assert_eq(the_user(U)->link, 30);
+	close_link(glasses_gateway, 31);
+	cr_assert_eq(the_user(U)->link, 30);
+	close_link(app_gateway, 30);
+	cr_assert_eq(the_user(U)->link_state, LINK_DOWN);
+}
+
+Test(registry_restart, the_older_socket_serves_when_the_newer_one_closes, .init = setup)
+{
+	open_link(app_gateway, 30, 900000);
+	close_link(app_gateway, 30);
+	cr_assert_eq(the_user(U)->link_state, LINK_UP);
+	cr_assert_eq(the_user(U)->link, 11);
+	close_link(glasses_gateway, 11);
+	cr_assert_eq(the_user(U)->link_state, LINK_DOWN);
+}
+
+Test(registry_restart, a_gateway_that_was_given_up_and_has_news, .init = setup)
+{
+	struct stream_event event = about("v@x", EVENT_EDGE_LINK_OPENED);
+
+	gateway_lease(GATEWAY_A, 5000);
+	gateway_lease(GATEWAY_A, bench.registry.options.blind_max_ms);
+	bench_tick(100);
+	event.edge_link_opened.link = 40;
+	bench_input(&(struct input){ .type = INPUT_MESSAGE,
+				     .peer = glasses_gateway,
+				     .peer_name = "gateway-1",
+				     .event = &event });
+	cr_assert_eq(the_user("v@x")->link_state, LINK_UP);
+	cr_assert_eq(bench_fx(EVENT_REGISTRY_UNKNOWN_LINK, 0)->registry_unknown_link.link, 0);
 }
 
 Test(registry_restart, an_older_socket_of_an_app_stays_the_older, .init = setup)

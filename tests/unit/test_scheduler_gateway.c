@@ -366,3 +366,23 @@ Test(lost, an_event_about_a_gateway_is_applied_once_and_in_order, .init = setup)
 	at(120000);
 	lease(120000, GATEWAY_A, 120000);
 }
+
+/* It beats, but our probes do not reach it: a way that is clogged in one direction. */
+Test(lost, a_gateway_that_does_not_hear_is_not_judged, .init = setup)
+{
+	live(USER, "s1");
+	while (world.now_ms < 90000) {
+		at(world.now_ms + 1000);
+		give((struct input){
+			.type = INPUT_MESSAGE,
+			.peer = { ROLE_GATEWAY, GATEWAY_A },
+			.event = &(struct stream_event){ .type = EVENT_GATEWAY_BEAT } });
+	}
+	cr_assert_eq(count_of(EVENT_STREAM_MISSED), 0);
+	cr_assert_eq(count_of(EVENT_TIMER_EXPIRED), 0, "its lease is in order");
+	beat(GATEWAY_A);
+	beat_until(GATEWAY_A, 99000);
+	cr_assert_eq(count_of(EVENT_STREAM_MISSED), 0, "one window from when it hears");
+	beat_until(GATEWAY_A, 160000);
+	cr_assert_geq(count_of(EVENT_STREAM_MISSED), 3);
+}

@@ -165,8 +165,8 @@ Test(stream_event, golden_probes)
 				    .sent_ms = -1,
 				    .probe_batch.probes = list_end(&list) };
 	assert_golden(&in, STREAM_EVENT_ADDRESSED,
-		      "9f015ab36c6966656379636c652d7363686564756c6572010000000000a0a00000ff"
-		      "dc000194cd012ca3735f3103a6613030303031");
+		      "dc0010015ab36c6966656379636c652d7363686564756c6572010000000000a0a00000ff"
+		      "dc000194cd012ca3735f3103a661303030303100");
 	cr_assert(sample_same(&in, &out));
 }
 
