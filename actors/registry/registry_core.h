@@ -39,16 +39,8 @@ struct registry_app {
 	bool confirmed; /* its gateway has told of it in this life */
 };
 
-/* A socket of a user's glasses. */
-struct registry_way {
-	uint64_t gateway, link; /* link 0: none */
-	int64_t opened_ms;
-};
-
 /* What the registry knows of a user beside the story. */
 struct registry_user {
-	struct registry_way
-		older; /* open too, as far as we know: it serves if the newer one closes */
 	bool confirmed; /* the link has been told of in this life */
 };
 

@@ -97,12 +97,18 @@ bool registry_gateway_knows(struct registry *self, const struct input *input)
 
 /* Links ------------------------------------------------------------------------------------ */
 
+/* A socket of a user's glasses. */
+struct way {
+	uint64_t gateway, link;
+	int64_t opened_ms;
+};
+
 static struct registry_user *extra_of(struct registry *self, const struct state_user *user)
 {
 	return &self->users[user - self->state.users];
 }
 
-static void link_change(struct registry *self, struct state_user *user, struct registry_way way,
+static void link_change(struct registry *self, struct state_user *user, struct way way,
 			enum link_state state, uint64_t code)
 {
 	struct stream_event *event = registry_story(self, EVENT_LINK_CHANGED, user);
@@ -116,9 +122,9 @@ static void link_change(struct registry *self, struct state_user *user, struct r
 	registry_tell(self, event);
 }
 
-static struct registry_way way_of(const struct state_user *user)
+static struct way way_of(const struct state_user *user)
 {
-	return (struct registry_way){ user->gateway, user->link, user->link_opened_ms };
+	return (struct way){ user->gateway, user->link, user->link_opened_ms };
 }
 
 /* The apps that ran when the user's last session ended, and the dashboard: all are started, and
@@ -158,7 +164,7 @@ struct state_user *registry_session_adopt(struct registry *self, struct text use
 		return NULL;
 	struct state_user *user = session_open(self, user_id, false);
 
-	link_change(self, user, (struct registry_way){ 0 }, LINK_DOWN, 0);
+	link_change(self, user, (struct way){ 0 }, LINK_DOWN, 0);
 	return user;
 }
 
@@ -193,41 +199,13 @@ static bool is_replaced(const struct registry *self, const struct state_user *us
 		user->gateway != input->peer.incarnation);
 }
 
-static void ack(struct registry *self, const struct state_user *user, struct registry_way way)
+static void ack(struct registry *self, const struct state_user *user, struct way way)
 {
 	struct stream_event *event = registry_send(self, (struct peer){ ROLE_GATEWAY, way.gateway },
 						   EVENT_REGISTRY_GLASSES_NOTICE, user);
 
 	event->registry_glasses_notice.link = way.link;
 	event->registry_glasses_notice.notice = NOTICE_CONNECTION_ACK;
-}
-
-/* It is served should the newer one close first. */
-static void take_older(struct registry *self, const struct state_user *user,
-		       struct registry_way way, bool resumed)
-{
-	struct registry_way *older = &extra_of(self, user)->older;
-
-	self->stats.ignored++;
-	if (older->link == 0 || !registry_is_older(self, way.opened_ms, older->opened_ms))
-		*older = way;
-	if (!resumed && user->session == SESSION_OPEN)
-		ack(self, user, way);
-}
-
-/* The socket is gone: the older one serves, if there is one. */
-static void link_lost(struct registry *self, struct state_user *user, uint64_t code)
-{
-	struct registry_way *older = &extra_of(self, user)->older;
-	const struct registry_way way = *older;
-
-	*older = (struct registry_way){ 0 };
-	if (way.link == 0 || !state_gateway_find(&self->state, way.gateway)) {
-		link_change(self, user, way_of(user), LINK_DOWN, code);
-		return;
-	}
-	link_change(self, user, way, LINK_UP, code);
-	registry_relay_filter(self, user);
 }
 
 static bool is_known(const struct state_user *user, const struct input *input)
@@ -239,10 +217,12 @@ static bool is_known(const struct state_user *user, const struct input *input)
 
 /* A socket of a user who is here: true if nothing but our notes changes. */
 static bool is_no_news(struct registry *self, struct state_user *user, const struct input *input,
-		       struct registry_way way)
+		       struct way way)
 {
 	if (is_replaced(self, user, input)) {
-		take_older(self, user, way, input->event->edge_link_opened.resumed);
+		self->stats.ignored++;
+		if (!input->event->edge_link_opened.resumed && user->session == SESSION_OPEN)
+			ack(self, user, way);
 		return true;
 	}
 	if (is_known(user, input)) {
@@ -250,8 +230,6 @@ static bool is_no_news(struct registry *self, struct state_user *user, const str
 		registry_relay_filter(self, user);
 		return true;
 	}
-	if (user->link_state == LINK_UP && (user->link != way.link || user->gateway != way.gateway))
-		extra_of(self, user)->older = way_of(user);
 	return false;
 }
 
@@ -260,8 +238,7 @@ void registry_on_link_opened(struct registry *self, const struct input *input)
 	const struct stream_event *event = input->event;
 	const uint64_t link = event->edge_link_opened.link;
 	const bool resumed = event->edge_link_opened.resumed;
-	const struct registry_way way = { input->peer.incarnation, link,
-					  event->edge_link_opened.opened_ms };
+	const struct way way = { input->peer.incarnation, link, event->edge_link_opened.opened_ms };
 	struct state_user *user = state_user_find(&self->state, event->user_id);
 	bool fresh = !user || user->session == SESSION_NONE;
 
@@ -310,12 +287,9 @@ void registry_on_link_closed(struct registry *self, const struct input *input)
 	if (!user || user->link_state != LINK_UP || user->link != event->edge_link_closed.link ||
 	    user->gateway != input->peer.incarnation) {
 		self->stats.ignored++;
-		if (user && extra_of(self, user)->older.link == event->edge_link_closed.link &&
-		    extra_of(self, user)->older.gateway == input->peer.incarnation)
-			extra_of(self, user)->older = (struct registry_way){ 0 };
 		return;
 	}
-	link_lost(self, user, event->edge_link_closed.code);
+	link_change(self, user, way_of(user), LINK_DOWN, event->edge_link_closed.code);
 }
 
 void registry_on_glasses(struct registry *self, const struct input *input)
@@ -391,7 +365,7 @@ void registry_session_check_end(struct registry *self, struct state_user *user, 
 			return;
 	struct text user_id = effects_keep(self->fx, registry_text(self, user->id));
 	const struct peer gateway = { ROLE_GATEWAY, user->gateway };
-	const struct registry_way way = way_of(user);
+	const struct way way = way_of(user);
 	const bool returned = user->link_state == LINK_UP;
 
 	registry_apps_end(self, user);
@@ -456,7 +430,7 @@ static void sweep_user(struct registry *self, const struct registry_sweep *sweep
 {
 	if (user->link_state == LINK_UP &&
 	    is_gone(self, sweep, user->gateway, extra_of(self, user)->confirmed))
-		link_lost(self, user, 0);
+		link_change(self, user, way_of(user), LINK_DOWN, 0);
 	for (uint32_t slot = user->apps; slot != STATE_NONE;) {
 		struct state_app *app = &self->state.apps[slot];
 

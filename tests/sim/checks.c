@@ -191,6 +191,14 @@ static void on_link(const struct stream_event *event)
 	mine = check_person(person);
 	if (event->link_changed.state == LINK_DOWN)
 		mine->down_ms = sim_now(checks.sim);
+	else if (mine->up_ms != NEVER &&
+		 check_displaces(person, event->link_changed.gateway, event->link_changed.link,
+				 event->link_changed.opened_ms)) {
+		SIM_SOMETIMES(checks.sim,
+			      "another socket of a user takes the place of its phone's");
+		mine->displaced = true;
+		mine->up_ms = NEVER;
+	}
 	if (mine->live)
 		mine->live->link_ms = sim_now(checks.sim);
 }

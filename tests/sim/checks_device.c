@@ -2,18 +2,33 @@
 /* What reaches devices, and what they say. */
 #include "tests/sim/checks_internal.h"
 
-/* What came late may have taken its place already. */
+/* The newest socket of a user is the one that was opened last, and when it closes the others count
+ * for nothing, as in the original (protocol.md 1.4).  One that was opened before never displaces.
+ */
+bool check_displaces(const struct person *person, uint64_t gateway, uint64_t link,
+		     int64_t opened_ms)
+{
+	const struct check_person *mine = check_person(person);
+
+	return (link != mine->socket.link || gateway != mine->socket.gateway) &&
+	       opened_ms >= person->phone.opened_ms;
+}
+
 void checks_phone_up(const struct person *person)
 {
+	const struct state_user *user = state_user_find(&checks.replay, person->id);
 	struct check_person *mine = check_person(person);
 
 	mine->socket = check_link(person->phone.socket);
-	mine->up_ms = sim_now(checks.sim);
+	mine->displaced =
+		user && check_displaces(person, user->gateway, user->link, user->link_opened_ms);
+	mine->up_ms = mine->displaced ? NEVER : sim_now(checks.sim);
 }
 
 void checks_phone_down(const struct person *person)
 {
 	check_person(person)->up_ms = NEVER;
+	check_person(person)->displaced = false;
 }
 
 void checks_device_runs(const struct person *person, bool runs)

@@ -57,6 +57,8 @@ struct check_person {
 	int64_t runs_ms; /* since when the device streams undisturbed; NEVER: it does not */
 	int64_t down_ms; /* when the story last said that its link is down */
 	struct check_link socket; /* that the newest phone socket became */
+	bool displaced; /* by a socket that its gateway opened later still, be it closed by now
+			   (1.4) */
 	uint64_t started_epoch, started_socket; /* of the last start that reached the device */
 	struct check_stream *live;
 };
@@ -93,6 +95,9 @@ struct checks {
 extern struct checks checks;
 
 struct check_person *check_person(const struct person *person);
+/* check_displaces() - whether that socket takes the place of the phone's newest one. */
+bool check_displaces(const struct person *person, uint64_t gateway, uint64_t link,
+		     int64_t opened_ms);
 struct check_app *check_app(const struct client_app *app);
 struct check_stream *check_stream_find(struct text id);
 const struct person *check_person_find(struct text user);

@@ -167,7 +167,8 @@ static void check_served(int64_t now_ms)
 		const struct person *person = &people.persons[i];
 		int64_t since_ms = later_of(person->phone.online_ms, sim_calm_since(checks.sim));
 		const struct state_user *user = state_user_find(&checks.replay, person->id);
-		bool served = user && user->link_state == LINK_UP;
+		bool served =
+			(user && user->link_state == LINK_UP) || check_person(person)->displaced;
 
 		if (!person->phone.offline && now_ms - since_ms > SERVED_BOUND_MS && !served)
 			check_fail("L6 whoever comes is served", (struct check_stream *)NULL,

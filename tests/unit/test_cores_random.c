@@ -258,11 +258,8 @@ static void leave(struct text user_id)
 
 	if (!user || user->session == SESSION_NONE)
 		return;
-	/* An older socket serves once the newer one is closed. */
-	for (unsigned sockets = 0; sockets < 2 && user->link_state == LINK_UP; sockets++) {
-		event.edge_link_closed.link = user->link;
-		cores_say(&cores, (struct peer){ ROLE_GATEWAY, user->gateway }, &event);
-	}
+	event.edge_link_closed.link = user->link;
+	cores_say(&cores, (struct peer){ ROLE_GATEWAY, user->gateway }, &event);
 	event = (struct stream_event){ .type = EVENT_TIMER_EXPIRED,
 				       .user_id = user_id,
 				       .cause = user->link_seq };

@@ -167,7 +167,6 @@ Test(registry_relay, new_glasses_get_the_filter, .init = setup)
 	glasses_up(U, 12);
 	cr_assert_str_eq(filter(), "vad");
 	cr_assert_eq(bench_fx(EVENT_REGISTRY_RELAY_FILTER, 0)->registry_relay_filter.link, 12);
-	glasses_down(U, 11);
 	glasses_down(U, 12);
 	subscribe("pb", 22, "button_press");
 	expect_said("app.subscribed"); /* nobody to tell */

@@ -223,12 +223,8 @@ Test(state_story, after_everything_nothing_is_left)
 
 			if (!user || user->session == SESSION_NONE)
 				continue;
-			/* An older socket serves once the newer one is closed. */
-			for (unsigned sockets = 0; sockets < 2 && user->link_state == LINK_UP;
-			     sockets++) {
-				event.edge_link_closed.link = user->link;
-				bench_say((struct peer){ ROLE_GATEWAY, user->gateway }, &event);
-			}
+			event.edge_link_closed.link = user->link;
+			bench_say((struct peer){ ROLE_GATEWAY, user->gateway }, &event);
 			if (user->used)
 				timer(TIMER_SESSION_GRACE, event.user_id.bytes, "", user->link_seq);
 		}
