@@ -12,6 +12,7 @@
 #include "common/ini.h"
 #include "common/log.h"
 #include "proto/text.h"
+#include "common/store.h"
 
 #define SECRET_MIN 32 /* bytes of one secret; HMAC-SHA256 gains nothing from fewer */
 #define SECRET_FILE_MAX 65536 /* bytes */
@@ -105,9 +106,9 @@ static int check_words(const struct config_draft *draft, const struct config *co
 
 	if (!log_level_parse(config->log_level, &level))
 		return config_refuse(draft, KEY_log_level, "must be error, warn, info or debug");
-	if (strcmp(config->registry_store, "memory") != 0 &&
-	    (strncmp(config->registry_store, "sqlite:", 7) != 0 ||
-	     config->registry_store[7] == '\0'))
+	if (strcmp(config->registry_store, STORE_MEMORY) != 0 &&
+	    (strncmp(config->registry_store, STORE_SQLITE, strlen(STORE_SQLITE)) != 0 ||
+	     config->registry_store[strlen(STORE_SQLITE)] == '\0'))
 		return config_refuse(draft, KEY_registry_store, "must be sqlite:PATH or memory");
 	if (strcmp(config->managed_provider, "none") != 0)
 		return config_refuse(draft, KEY_managed_provider,

@@ -14,6 +14,10 @@
 
 #include "proto/text.h"
 
+/* What uris of the engines are, or begin with. */
+#define STORE_MEMORY "memory"
+#define STORE_SQLITE "sqlite:"
+
 #define STORE_SCHEMA 1 /* version of keys and values; a store of a newer one is refused */
 #define STORE_KEY_MAX 320 /* bytes */
 #define STORE_VALUE_MAX 262144

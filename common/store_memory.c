@@ -270,7 +270,7 @@ static enum store_event_type memory_commit(struct store *store, const struct sto
 }
 
 const struct store_engine store_memory_engine = {
-	.scheme = "memory",
+	.scheme = STORE_MEMORY,
 	.open = memory_open,
 	.close = memory_close,
 	.load = memory_load,

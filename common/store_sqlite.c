@@ -374,7 +374,7 @@ static bool sqlite_tend(struct store *store, int64_t wall_ms)
 }
 
 const struct store_engine store_sqlite_engine = {
-	.scheme = "sqlite:",
+	.scheme = STORE_SQLITE,
 	.open = sqlite_open,
 	.close = sqlite_close,
 	.load = sqlite_load,

@@ -21,7 +21,7 @@ size_t registry_bytes(const struct registry_options *options)
 	return aligned(state_bytes(&options->state)) +
 	       aligned(options->state.apps_max * sizeof(struct registry_app)) +
 	       aligned(options->state.streams_max * sizeof(int64_t)) +
-	       aligned(options->state.users_max * sizeof(struct registry_user)) +
+	       aligned(options->state.users_max * sizeof(bool)) +
 	       aligned(REGISTRY_ANSWERS * sizeof(struct registry_answer)) + 64;
 }
 
@@ -38,8 +38,8 @@ void registry_init(struct registry *self, const struct registry_options *options
 	at += aligned(options->state.apps_max * sizeof(struct registry_app));
 	self->closed_at_ms = (int64_t *)at;
 	at += aligned(options->state.streams_max * sizeof(int64_t));
-	self->users = (struct registry_user *)at;
-	at += aligned(options->state.users_max * sizeof(struct registry_user));
+	self->link_confirmed = (bool *)at;
+	at += aligned(options->state.users_max * sizeof(bool));
 	self->answers = (struct registry_answer *)at;
 	at += aligned(REGISTRY_ANSWERS * sizeof(struct registry_answer));
 	for (unsigned i = 0; i < REGISTRY_WAITERS_MAX; i++)

@@ -39,11 +39,6 @@ struct registry_app {
 	bool confirmed; /* its gateway has told of it in this life */
 };
 
-/* What the registry knows of a user beside the story. */
-struct registry_user {
-	bool confirmed; /* the link has been told of in this life */
-};
-
 struct registry_answer {
 	uint64_t origin, request; /* request 0: free */
 	uint64_t epoch;
@@ -93,7 +88,7 @@ struct registry {
 	uint32_t liability_cursor;
 	struct registry_app *apps; /* by slot of state.apps */
 	int64_t *closed_at_ms; /* by slot of state.streams; monotonic */
-	struct registry_user *users; /* by slot of state.users */
+	bool *link_confirmed; /* by slot of state.users: told of in this life */
 	uint64_t remembered[GATEWAYS_MAX]; /* of an earlier life, that have not announced yet */
 	bool no_storage;
 	struct registry_answer *answers, unnumbered;

@@ -14,7 +14,6 @@
 #define ENDING_MAX_MS 2000 /* a closing session waits so long for its last statuses */
 #define TEND_S 0.1 /* between two looks at the store's housekeeping */
 #define TEND_MS 2 /* of work at a time: a step may take a few milliseconds itself */
-#define SQLITE_SCHEME "sqlite:"
 
 struct shell {
 	struct registry core;
@@ -92,6 +91,8 @@ static bool port_history(void *context, const struct stream_event *get, uint64_t
 		*out = (struct stream_event){ 0 };
 		return true;
 	}
+	if (r < 0)
+		log_error("store.history_failed", log_str("reason", store_trouble(shell->store)));
 	if (r != 0)
 		return false;
 	const uint8_t *bytes = (const uint8_t *)row.event.bytes;
@@ -158,13 +159,13 @@ static int open_store(struct shell *shell, const struct daemon_options *options)
 {
 	const struct config *config = options->config;
 	const char *uri = config->registry_store;
-	const char *path = uri + strlen(SQLITE_SCHEME);
+	const char *path = uri + strlen(STORE_SQLITE);
 	char below[PATH_MAX];
 	struct store_fault fault;
 	int r;
 
-	if (strncmp(uri, SQLITE_SCHEME, strlen(SQLITE_SCHEME)) == 0 && path[0] != '/') {
-		(void)snprintf(below, sizeof below, SQLITE_SCHEME "%s/%s", options->run_dir, path);
+	if (strncmp(uri, STORE_SQLITE, strlen(STORE_SQLITE)) == 0 && path[0] != '/') {
+		(void)snprintf(below, sizeof below, STORE_SQLITE "%s/%s", options->run_dir, path);
 		uri = below;
 	}
 	r = store_open(&shell->store, uri,

@@ -2,18 +2,33 @@
 /* User sessions, glasses links, and the gateways that hold them (protocol.md 1.2 to 1.6). */
 #include "actors/registry/registry_internal.h"
 
+/* A socket of a user's glasses. */
+struct way {
+	uint64_t gateway, link;
+	int64_t opened_ms;
+};
+
+static struct way way_of(const struct state_user *user)
+{
+	return (struct way){ user->gateway, user->link, user->link_opened_ms };
+}
+
+static void notice_on(struct registry *self, const struct state_user *user, struct way way,
+		      enum notice notice, struct text package)
+{
+	struct stream_event *event = registry_send(self, (struct peer){ ROLE_GATEWAY, way.gateway },
+						   EVENT_REGISTRY_GLASSES_NOTICE, user);
+
+	event->registry_glasses_notice.link = way.link;
+	event->registry_glasses_notice.notice = notice;
+	event->registry_glasses_notice.package = package;
+}
+
 void registry_notice(struct registry *self, const struct state_user *user, enum notice notice,
 		     struct text package)
 {
-	if (user->link_state != LINK_UP)
-		return;
-	struct stream_event *event =
-		registry_send(self, (struct peer){ ROLE_GATEWAY, user->gateway },
-			      EVENT_REGISTRY_GLASSES_NOTICE, user);
-
-	event->registry_glasses_notice.link = user->link;
-	event->registry_glasses_notice.notice = notice;
-	event->registry_glasses_notice.package = package;
+	if (user->link_state == LINK_UP)
+		notice_on(self, user, way_of(user), notice, package);
 }
 
 /* Gateways --------------------------------------------------------------------------------- */
@@ -97,34 +112,18 @@ bool registry_gateway_knows(struct registry *self, const struct input *input)
 
 /* Links ------------------------------------------------------------------------------------ */
 
-/* A socket of a user's glasses. */
-struct way {
-	uint64_t gateway, link;
-	int64_t opened_ms;
-};
-
-static struct registry_user *extra_of(struct registry *self, const struct state_user *user)
-{
-	return &self->users[user - self->state.users];
-}
-
 static void link_change(struct registry *self, struct state_user *user, struct way way,
 			enum link_state state, uint64_t code)
 {
 	struct stream_event *event = registry_story(self, EVENT_LINK_CHANGED, user);
 
-	extra_of(self, user)->confirmed = true;
+	self->link_confirmed[user - self->state.users] = true;
 	event->link_changed.link = way.link;
 	event->link_changed.gateway = way.gateway;
 	event->link_changed.opened_ms = way.opened_ms;
 	event->link_changed.state = state;
 	event->link_changed.code = code;
 	registry_tell(self, event);
-}
-
-static struct way way_of(const struct state_user *user)
-{
-	return (struct way){ user->gateway, user->link, user->link_opened_ms };
 }
 
 /* The apps that ran when the user's last session ended, and the dashboard: all are started, and
@@ -148,14 +147,11 @@ static void launch_remembered(struct registry *self, struct state_user *user, st
 static struct state_user *session_open(struct registry *self, struct text user_id, bool waiting)
 {
 	struct stream_event *event = registry_story(self, EVENT_SESSION_OPENED, NULL);
-	struct state_user *user;
 
 	event->user_id = user_id;
 	event->session_opened.waiting = waiting;
 	registry_tell(self, event);
-	user = state_user_find(&self->state, user_id);
-	*extra_of(self, user) = (struct registry_user){ 0 };
-	return user;
+	return state_user_find(&self->state, user_id);
 }
 
 struct state_user *registry_session_adopt(struct registry *self, struct text user_id)
@@ -184,49 +180,32 @@ bool registry_is_older(const struct registry *self, int64_t opened_ms, int64_t k
 	return opened_ms != 0 && known_ms != 0 && known_ms <= self->now_ms && opened_ms < known_ms;
 }
 
+static bool is_same(const struct state_user *user, struct way way)
+{
+	return user->link == way.link && user->gateway == way.gateway;
+}
+
 /* Told late, or again after a restart, though the user has another socket by now that is newer. */
-static bool is_replaced(const struct registry *self, const struct state_user *user,
-			const struct input *input)
+static bool is_replaced(const struct registry *self, const struct state_user *user, struct way way,
+			bool resumed)
 {
-	const struct stream_event *event = input->event;
-
-	if (state_link(&self->state, user) != LINK_UP ||
-	    (user->link == event->edge_link_opened.link &&
-	     user->gateway == input->peer.incarnation))
+	if (state_link(&self->state, user) != LINK_UP || is_same(user, way))
 		return false;
-	return registry_is_older(self, event->edge_link_opened.opened_ms, user->link_opened_ms) ||
-	       (event->edge_link_opened.resumed && event->edge_link_opened.opened_ms == 0 &&
-		user->gateway != input->peer.incarnation);
-}
-
-static void ack(struct registry *self, const struct state_user *user, struct way way)
-{
-	struct stream_event *event = registry_send(self, (struct peer){ ROLE_GATEWAY, way.gateway },
-						   EVENT_REGISTRY_GLASSES_NOTICE, user);
-
-	event->registry_glasses_notice.link = way.link;
-	event->registry_glasses_notice.notice = NOTICE_CONNECTION_ACK;
-}
-
-static bool is_known(const struct state_user *user, const struct input *input)
-{
-	return input->event->edge_link_opened.resumed && user->link_state == LINK_UP &&
-	       user->link == input->event->edge_link_opened.link &&
-	       user->gateway == input->peer.incarnation;
+	return registry_is_older(self, way.opened_ms, user->link_opened_ms) ||
+	       (resumed && way.opened_ms == 0 && user->gateway != way.gateway);
 }
 
 /* A socket of a user who is here: true if nothing but our notes changes. */
-static bool is_no_news(struct registry *self, struct state_user *user, const struct input *input,
-		       struct way way)
+static bool is_no_news(struct registry *self, struct state_user *user, struct way way, bool resumed)
 {
-	if (is_replaced(self, user, input)) {
+	if (is_replaced(self, user, way, resumed)) {
 		self->stats.ignored++;
-		if (!input->event->edge_link_opened.resumed && user->session == SESSION_OPEN)
-			ack(self, user, way);
+		if (!resumed && user->session == SESSION_OPEN)
+			notice_on(self, user, way, NOTICE_CONNECTION_ACK, (struct text){ 0 });
 		return true;
 	}
-	if (is_known(user, input)) {
-		extra_of(self, user)->confirmed = true;
+	if (resumed && user->link_state == LINK_UP && is_same(user, way)) {
+		self->link_confirmed[user - self->state.users] = true;
 		registry_relay_filter(self, user);
 		return true;
 	}
@@ -248,7 +227,7 @@ void registry_on_link_opened(struct registry *self, const struct input *input)
 		self->stats.full++;
 		return;
 	}
-	if (!fresh && is_no_news(self, user, input, way))
+	if (!fresh && is_no_news(self, user, way, resumed))
 		return;
 	if (fresh) {
 		bool waiting = !resumed && ((user && user->apps != STATE_NONE) ||
@@ -429,7 +408,7 @@ static void sweep_user(struct registry *self, const struct registry_sweep *sweep
 		       struct state_user *user)
 {
 	if (user->link_state == LINK_UP &&
-	    is_gone(self, sweep, user->gateway, extra_of(self, user)->confirmed))
+	    is_gone(self, sweep, user->gateway, self->link_confirmed[user - self->state.users]))
 		link_change(self, user, way_of(user), LINK_DOWN, 0);
 	for (uint32_t slot = user->apps; slot != STATE_NONE;) {
 		struct state_app *app = &self->state.apps[slot];
