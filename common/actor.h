@@ -44,6 +44,7 @@ enum effect_type {
 	EFFECT_REQUEST, /* to the server of @peer.role; kept and repeated until it acknowledges */
 	EFFECT_STORY, /* registry only: stored, then published with the next seq */
 	EFFECT_OPS, /* published on the own outbox for people; never needed */
+	EFFECT_CALL, /* to what the shell itself serves, e.g. a provider; also published as OPS */
 };
 
 struct effect {

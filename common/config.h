@@ -60,7 +60,38 @@
 	K(INT, managed, stop_deadline_ms, "60000", 10, 3600000, "without a sign that it stopped") \
 	K(INT, managed, grace_ms, "0", 0, 3600000, "more time after the loss of the socket") \
 	K(INT, managed, duration_max_ms, "0", 0, 31536000000, "a stream is ended after so long; 0: never") \
-	K(STR, managed, provider, "none", 1, 16, "none: managed streams are refused as not configured") \
+	K(STR, managed, provider, "none", 1, 16, "local, cloudflare, or none: managed streams are refused as not configured") \
+	K(INT, managed, request_timeout_ms, "28000", 1000, 60000, "an app's request is answered or refused by then") \
+	K(INT, managed, create_timeout_ms, "10000", 100, 60000, "one call to the provider") \
+	K(INT, managed, create_tries, "3", 1, 10, "to make an input, before the app is refused") \
+	K(INT, managed, create_pause_ms, "1000", 1, 60000, "before the second try; doubles") \
+	K(INT, managed, poll_interval_ms, "2000", 50, 600000, "between two looks at a stream that starts") \
+	K(INT, managed, playback_deadline_ms, "60000", 100, 3600000, "looked at for so long; then the story says overdue") \
+	K(INT, managed, delete_pause_ms, "1000", 1, 600000, "before an input is deleted once more; doubles up to 5 min") \
+	K(INT, managed, reconcile_interval_s, "600", 1, 86400, "between two comparisons of ledger and provider") \
+	K(INT, managed, leak_age_s, "3600", 0, 86400, "an input with our mark and without a record is deleted at this age") \
+	K(STR, managed, mark, "", 0, 48, "in what is provisioned, to know it again; empty: one made with the store") \
+	K(INT, managed, provisions_per_user_per_min, "10", 1, 100000, "streams of one user that need an input; more is refused") \
+	K(INT, managed, provisions_per_min, "300", 1, 1000000, "of all users") \
+	K(INT, managed, owed_per_user_max, "8", 1, 1000, "inputs of one user still to be deleted; more is refused") \
+	K(STR, managed, listen, "127.0.0.1:8004", 3, 64, "address:port of callbacks and webhooks") \
+	K(BOOL, managed, private_outputs, "no", 0, 0, "outputs may go to loopback, link-local and private addresses") \
+	K(STR, cloudflare, api_base, "https://api.cloudflare.com/client/v4", 8, 512, "without the slash at its end") \
+	K(STR, cloudflare, account_id, "", 0, 32, "empty: $CLOUDFLARE_ACCOUNT_ID") \
+	K(FILE, cloudflare, api_token_file, "", 0, 512, "empty: $CLOUDFLARE_API_TOKEN") \
+	K(STR, cloudflare, customer_domain, "", 0, 128, "customer-<code>.cloudflarestream.com; empty: from the provider's answers") \
+	K(FILE, cloudflare, webhook_secret_file, "", 0, 512, "what cf-webhook-auth must say; empty: webhooks are refused") \
+	K(FILE, cloudflare, ca_file, "", 0, 512, "PEM of who may sign the API's certificate; empty: the system's") \
+	K(BOOL, cloudflare, delete_recordings, "yes", 0, 0, "when the stream is over") \
+	K(INT, cloudflare, recording_wait_s, "120", 0, 86400, "a recording may take so long to appear before the input is deleted") \
+	K(INT, cloudflare, delete_recording_after_days, "30", 0, 1096, "asked of the provider; 0: not asked, else 30 or more") \
+	K(INT, cloudflare, requests_per_5min, "1000", 10, 100000, "of the account's 1200, all streams together") \
+	K(STR, local, rtmp_listen, "127.0.0.1:1935", 3, 64, "address:port the glasses publish to") \
+	K(STR, local, http_listen, "127.0.0.1:8005", 3, 64, "address:port viewers read HLS and DASH from") \
+	K(STR, local, control_listen, "127.0.0.1:8006", 3, 64, "address:port of the media server's own status; loopback") \
+	K(STR, local, public_rtmp_url, "", 0, 512, "what glasses are told; empty: rtmp://<rtmp_listen>/live") \
+	K(STR, local, public_http_url, "", 0, 512, "what viewers are told; empty: http://<http_listen>") \
+	K(STR, local, media_dir, "media", 1, 480, "segments and the media server's files, relative to the run directory") \
 	K(INT, session, grace_ms, "60000", 10, 3600000, "a session outlives its glasses socket so long") \
 	K(INT, session, app_grace_ms, "5000", 10, 600000, "an app outlives its socket so long") \
 	K(INT, session, app_connect_ms, "5000", 10, 600000, "from the start of an app to its init") \

@@ -23,11 +23,14 @@ struct actor {
 	int64_t (*deadline)(const void *core);
 	/* Called after every input of the shell's own once its effects are carried out. */
 	void (*after)(void *context);
+	/* EFFECT_CALL: what the core wants done.  What comes of it is fed later, never from here.
+	 */
+	void (*call)(void *context, const struct stream_event *event);
 	/* SIGTERM: say goodbye.  Return true when done; false: daemon_stopped() will be called. */
 	bool (*stop)(void *context);
 	void (*reload)(void *context); /* SIGHUP */
 	void (*drain)(void *context); /* SIGUSR1 */
-	void *context; /* of the four above */
+	void *context; /* of the five above */
 };
 
 #define DAEMON_EXIT_FAILED 1

@@ -175,6 +175,7 @@ static int open_node(struct daemon *self)
 							 .handle = self->actor.handle,
 							 .deadline = self->actor.deadline,
 							 .after = self->actor.after,
+							 .call = self->actor.call,
 							 .context = self->actor.context },
 					       .port = { .context = self,
 							 .now_ms = port_now_ms,

@@ -72,6 +72,7 @@ struct node_core {
 	void (*handle)(void *core, const struct input *input, int64_t now_ms, struct effects *fx);
 	int64_t (*deadline)(const void *core);
 	void (*after)(void *context);
+	void (*call)(void *context, const struct stream_event *event); /* EFFECT_CALL; or NULL */
 	void *context;
 };
 

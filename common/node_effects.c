@@ -131,6 +131,11 @@ static void carry(struct node *self, struct effect *effect, int64_t wall)
 	case EFFECT_OPS:
 		outbox_ops(&self->outbox, event);
 		return;
+	case EFFECT_CALL:
+		assert(self->options.core.call);
+		outbox_ops(&self->outbox, event);
+		self->options.core.call(self->options.core.context, event);
+		return;
 	}
 }
 

@@ -18,7 +18,9 @@ size_t state_bytes(const struct state_options *options)
 	return aligned(options->users_max * sizeof(struct state_user)) +
 	       aligned(options->apps_max * sizeof(struct state_app)) +
 	       aligned(options->streams_max * sizeof(struct state_stream)) +
-	       aligned(table_bytes(options->users_max)) +
+	       aligned(options->streams_max * sizeof(struct state_managed)) +
+	       aligned(options->streams_max * sizeof(struct state_outputs)) +
+	       aligned(STATE_LISTS_BYTES) + aligned(table_bytes(options->users_max)) +
 	       aligned(table_bytes(options->streams_max)) + aligned(options->text_bytes) + 64;
 }
 
@@ -49,6 +51,12 @@ void state_init(struct state *self, const struct state_options *options, void *m
 	at += aligned(options->apps_max * sizeof(struct state_app));
 	self->streams = (struct state_stream *)at;
 	at += aligned(options->streams_max * sizeof(struct state_stream));
+	self->managed = (struct state_managed *)at;
+	at += aligned(options->streams_max * sizeof(struct state_managed));
+	self->outputs = (struct state_outputs *)at;
+	at += aligned(options->streams_max * sizeof(struct state_outputs));
+	self->lists = at;
+	at += aligned(STATE_LISTS_BYTES);
 	user_index = at;
 	at += aligned(table_bytes(options->users_max));
 	stream_index = at;

@@ -75,8 +75,39 @@ struct state_stream {
 	uint64_t missed;
 	uint32_t user, next;
 	uint8_t kind, phase, end_cause, hop, status, link_state;
-	bool start_delivered, was_live, stop_owed, told_owed;
+	/* told_owed of a managed stream: some viewer is VIEWER_OWED; input_owed: INPUT_OWED. */
+	bool start_delivered, was_live, stop_owed, told_owed, input_owed;
 };
+
+/* The managed half of a stream.  It is versioned by itself, so that its row, which follows that of
+ * the stream in a snapshot, and the story may come in any order.
+ */
+struct state_viewer {
+	struct pooled package;
+	uint8_t state; /* enum viewer */
+};
+
+struct state_output {
+	struct pooled url, name, package, remote_id, error; /* @package added it */
+	uint32_t number; /* from 1; 0: free */
+	uint8_t state; /* enum output_state */
+	bool initial;
+};
+
+struct state_managed {
+	uint64_t seq; /* last event that changed it, outputs aside */
+	struct pooled input_id, hls, dash, webrtc, preview, thumbnail;
+	struct state_viewer viewers[VIEWERS_MAX]; /* in the order they joined, without gaps */
+	uint8_t provider, input, ingest, playback; /* enums of those names; input: input_state */
+};
+
+struct state_outputs {
+	uint64_t seq;
+	struct state_output items[OUTPUTS_MAX]; /* by number, without gaps */
+	uint32_t next_number;
+};
+
+#define STATE_LISTS_BYTES (VIEWERS_BYTES + OUTPUT_RECORDS_BYTES)
 
 struct state_options {
 	uint32_t users_max, apps_max, streams_max;
@@ -88,9 +119,14 @@ struct state_options {
 struct state {
 	struct state_options options;
 	struct state_gateway gateways[GATEWAYS_MAX];
+	char mark[MARK_MAX + 1]; /* of this deployment, in what it provisions; empty: none yet */
+	uint64_t mark_seq;
 	struct state_user *users;
 	struct state_app *apps;
 	struct state_stream *streams;
+	struct state_managed *managed; /* by slot of streams; of managed ones only */
+	struct state_outputs *outputs; /* likewise */
+	uint8_t *lists; /* rows' lists are built here */
 	uint32_t users_free, apps_free, streams_free; /* heads of freed slots */
 	uint32_t users_fresh, apps_fresh, streams_fresh; /* first slots never used */
 	uint32_t users_count, apps_count, streams_count; /* in use; users include the dormant */
@@ -138,6 +174,16 @@ struct state_user *state_user_of(const struct state *self, uint32_t slot);
 struct state_app *state_app_at(const struct state *self, uint32_t slot);
 struct state_stream *state_stream_at(const struct state *self, uint32_t slot);
 struct state_stream *state_active(const struct state *self, const struct state_user *user);
+
+/* Of a managed stream; never NULL, also while nothing is known of it. */
+struct state_managed *state_managed_of(const struct state *self, const struct state_stream *stream);
+struct state_outputs *state_outputs_of(const struct state *self, const struct state_stream *stream);
+/* NULL if there is none.  A viewer that left and must still be told is one, too. */
+struct state_viewer *state_viewer_find(const struct state *self, const struct state_stream *stream,
+				       struct text package);
+struct state_output *state_output_find(const struct state *self, const struct state_stream *stream,
+				       uint64_t number);
+uint32_t state_viewers_watching(const struct state *self, const struct state_stream *stream);
 
 struct text state_text(const struct state *self, struct pooled kept);
 

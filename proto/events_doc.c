@@ -45,14 +45,28 @@ static const struct named_words {
 	const struct words *words;
 	const char *name;
 } tables[] = {
-	{ &role_words, "role" },	   { &kind_words, "kind" },
-	{ &phase_words, "phase" },	   { &link_words, "link" },
-	{ &wifi_words, "wifi" },	   { &app_state_words, "app_state" },
-	{ &app_type_words, "app_type" },   { &device_status_words, "device_status" },
-	{ &end_cause_words, "end_cause" }, { &hop_words, "hop" },
-	{ &hook_words, "hook" },	   { &notice_words, "notice" },
-	{ &outcome_words, "outcome" },	   { &timer_words, "timer" },
+	{ &role_words, "role" },
+	{ &kind_words, "kind" },
+	{ &phase_words, "phase" },
+	{ &link_words, "link" },
+	{ &wifi_words, "wifi" },
+	{ &app_state_words, "app_state" },
+	{ &app_type_words, "app_type" },
+	{ &device_status_words, "device_status" },
+	{ &end_cause_words, "end_cause" },
+	{ &hop_words, "hop" },
+	{ &hook_words, "hook" },
+	{ &notice_words, "notice" },
+	{ &outcome_words, "outcome" },
+	{ &timer_words, "timer" },
 	{ &result_words, "result" },
+	{ &provider_words, "provider" },
+	{ &input_state_words, "input_state" },
+	{ &ingest_words, "ingest" },
+	{ &playback_words, "playback" },
+	{ &viewer_words, "viewer" },
+	{ &output_state_words, "output_state" },
+	{ &call_outcome_words, "call_outcome" },
 };
 
 static const char *words_title(const struct words *words)

@@ -35,6 +35,23 @@
 #define TYPE_NAME_MAX 64 /* message types that apps may subscribe to */
 #define SUBSCRIPTIONS_MAX 64 /* per app */
 #define SUBSCRIPTIONS_BYTES (SUBSCRIPTIONS_MAX * (TYPE_NAME_MAX + 2) + 3)
+#define PLAYBACK_URL_MAX 256 /* what viewers open; providers' have about 110 */
+#define INPUT_ID_MAX 64 /* a provider's name for an input or an output */
+#define OUTPUT_URL_MAX 400 /* a destination, its key included */
+#define OUTPUT_NAME_MAX 64
+#define OUTPUT_ERROR_MAX 64
+#define OUTPUTS_MAX 10 /* of one stream, and of one app in it (protocol.md 6.6) */
+#define OUTPUTS_BYTES (OUTPUTS_MAX * (OUTPUT_URL_MAX + OUTPUT_NAME_MAX + OUTPUT_ERROR_MAX + 32) + 3)
+#define OUTPUT_RECORDS_BYTES \
+	(OUTPUTS_MAX * (OUTPUT_URL_MAX + OUTPUT_NAME_MAX + OUTPUT_ERROR_MAX + INPUT_ID_MAX + \
+			PACKAGE_MAX + 32) + \
+	 3)
+#define DESTINATIONS_MAX 3584 /* bytes of restreamDestinations */
+#define VIEWERS_MAX 16 /* of one stream: as many apps as a user may run */
+#define VIEWERS_BYTES (VIEWERS_MAX * (PACKAGE_MAX + 5) + 3)
+#define MARK_MAX 48 /* of a deployment, in what it provisions */
+#define INPUTS_PER_PAGE_MAX 16
+#define INPUTS_BYTES (INPUTS_PER_PAGE_MAX * (INPUT_ID_MAX + MARK_MAX + STREAM_ID_MAX + 24) + 3)
 #define RELAY_MAX 65536 /* one message from the edge, whole */
 #define PROBES_PER_BATCH_MAX 512
 #define PROBE_BYTES_MAX 96 /* one [link, stream_id, epoch, ack_id], encoded */
@@ -193,7 +210,13 @@
 	F(S, ENUM, kind, kind, 0, 1, "none: no active stream") \
 	F(S, STR, package, PACKAGE_MAX, 0, 1, "its owner") \
 	F(S, STR, rtmp_url, URL_MAX, SECRET, 1, "only for the owner") \
-	F(S, I64, created_ms, 0, 0, 1, "Unix time, ms")
+	F(S, I64, created_ms, 0, 0, 1, "Unix time, ms") \
+	F(S, STR, hls, PLAYBACK_URL_MAX, 0, 1, "managed") \
+	F(S, STR, dash, PLAYBACK_URL_MAX, 0, 1, "managed") \
+	F(S, STR, webrtc, PLAYBACK_URL_MAX, 0, 1, "managed; empty: none") \
+	F(S, STR, preview, PLAYBACK_URL_MAX, 0, 1, "managed; empty: none") \
+	F(S, STR, thumbnail, PLAYBACK_URL_MAX, 0, 1, "managed; empty: none") \
+	F(S, U64, viewers, 0, 0, 1, "managed: how many apps watch")
 #define REGISTRY_UNKNOWN_LINK_FIELDS(F, S) \
 	F(S, U64, link, 0, 0, 1, "a link the registry does not take: close it 1012; 0: announce all")
 
@@ -216,6 +239,24 @@
 	F(S, STR, status, NAME_MAX_BYTES, 0, 1, "app-facing word") \
 	F(S, BOOL, copy, 0, 0, 1, "data_stream copy for a subscriber, not the direct message") \
 	F(S, BOOL, terminal, 0, 0, 1, "confirm to the registry with edge.app_told")
+#define DELIVER_MANAGED_FIELDS(F, S) \
+	F(S, U64, link, 0, 0, 1, "the app socket") \
+	F(S, STR, package, PACKAGE_MAX, 0, 1, "the receiving app") \
+	F(S, STR, status, NAME_MAX_BYTES, 0, 1, "app-facing word") \
+	F(S, STR, message, DETAIL_MAX, 0, 1, "empty: none") \
+	F(S, STR, hls, PLAYBACK_URL_MAX, 0, 1, "empty: none yet") \
+	F(S, STR, dash, PLAYBACK_URL_MAX, 0, 1, "empty: none yet") \
+	F(S, STR, webrtc, PLAYBACK_URL_MAX, 0, 1, "empty: none") \
+	F(S, STR, preview, PLAYBACK_URL_MAX, 0, 1, "empty: none") \
+	F(S, STR, thumbnail, PLAYBACK_URL_MAX, 0, 1, "empty: none") \
+	F(S, LIST, outputs, OUTPUTS_BYTES, SECRET, 1, "array of [url, name, status, error]; empty: none") \
+	F(S, BOOL, terminal, 0, 0, 1, "the last word to this app: confirm with edge.app_told") \
+	F(S, BOOL, reply, 0, 0, 1, "answers a request: said even if it says nothing new")
+#define REQUEST_OUTPUTS_FIELDS(F, S) \
+	F(S, ENUM, result, result, 0, 1, "ok, or why not") \
+	F(S, U64, output, 0, 0, 1, "number of the output that was added or removed") \
+	F(S, STR, reason, REASON_MAX, 0, 1, "else: message for the app") \
+	F(S, LIST, outputs, OUTPUT_RECORDS_BYTES, SECRET, 1, "asked for a list: array of [number, url, name, package, status, error]")
 #define REQUEST_DONE_FIELDS(F, S) \
 	F(S, U64, link, 0, 0, 1, "the app socket that asked") \
 	F(S, ENUM, result, result, 0, 1, "ok, or refused") \
@@ -238,6 +279,27 @@
 	F(S, STR, package, PACKAGE_MAX, 0, 1, "the asking app; stream_id is what it named, maybe nothing") \
 	F(S, U64, seen_seq, 0, 0, 1, "judge on a mirror that has reached this seq")
 
+#define REQUEST_WATCH_FIELDS(F, S) \
+	F(S, U64, link, 0, 0, 1, "the app socket") \
+	F(S, STR, package, PACKAGE_MAX, 0, 1, "the asking app") \
+	F(S, BOOL, permitted, 0, 0, 1, "the app has CAMERA or ALL") \
+	F(S, U64, seen_seq, 0, 0, 1, "judge on a mirror that has reached this seq") \
+	F(S, JSON, video, OPTION_MAX, 0, 1, "object") \
+	F(S, JSON, audio, OPTION_MAX, 0, 1, "object") \
+	F(S, JSON, options, OPTION_MAX, 0, 1, "object: the message's stream field") \
+	F(S, BOOL, oversized, 0, 0, 1, "an option was beyond its limit and is left out") \
+	F(S, JSON, destinations, DESTINATIONS_MAX, SECRET, 1, "array of {url, name}: restreamDestinations") \
+	F(S, BOOL, destinations_oversized, 0, 0, 1, "they were beyond their limit and are left out")
+#define REQUEST_OUTPUT_ADD_FIELDS(F, S) \
+	F(S, STR, package, PACKAGE_MAX, 0, 1, "the asking app; stream_id is what it named") \
+	F(S, STR, url, OUTPUT_URL_MAX, SECRET, 1, "the destination") \
+	F(S, STR, name, OUTPUT_NAME_MAX, 0, 1, "what the app calls it; empty: nothing")
+#define REQUEST_OUTPUT_REMOVE_FIELDS(F, S) \
+	F(S, STR, package, PACKAGE_MAX, 0, 1, "the asking app; stream_id is what it named") \
+	F(S, U64, output, 0, 0, 1, "number of the output; 0: it named none that could be")
+#define REQUEST_OUTPUT_LIST_FIELDS(F, S) \
+	F(S, STR, package, PACKAGE_MAX, 0, 1, "the asking app; stream_id is what it named")
+
 /* 70-89: commands to the registry */
 #define STREAM_OPEN_FIELDS(F, S) \
 	F(S, ENUM, kind, kind, 0, 1, "unmanaged or managed") \
@@ -245,14 +307,17 @@
 	F(S, STR, rtmp_url, URL_MAX, SECRET, 1, "unmanaged: where to publish") \
 	F(S, JSON, video, OPTION_MAX, 0, 1, "object") \
 	F(S, JSON, audio, OPTION_MAX, 0, 1, "object") \
-	F(S, JSON, options, OPTION_MAX, 0, 1, "object")
+	F(S, JSON, options, OPTION_MAX, 0, 1, "object") \
+	F(S, ENUM, provider, provider, 0, 1, "managed: where its input is to be made")
 #define STREAM_CLOSE_FIELDS(F, S) \
 	F(S, ENUM, end_cause, end_cause, 0, 1, "why") \
 	F(S, STR, by, PACKAGE_MAX, 0, 1, "the app or operator that asked") \
-	F(S, STR, told_id, STREAM_ID_MAX, 0, 1, "streamId the app gave, for the stop message")
+	F(S, STR, told_id, STREAM_ID_MAX, 0, 1, "streamId the app gave, for the stop message") \
+	F(S, STR, detail, DETAIL_MAX, 0, 1, "provider_error: what the provider said")
 #define STREAM_RESULT_FIELDS(F, S) \
 	F(S, ENUM, result, result, 0, 1, "ok: done; stream_id and epoch are set") \
-	F(S, ENUM, running, kind, 0, 1, "conflict: kind of the stream that is in the way")
+	F(S, ENUM, running, kind, 0, 1, "conflict: kind of the stream that is in the way") \
+	F(S, U64, output, 0, 0, 1, "output.add, output.remove: its number")
 #define STREAM_MISSED_FIELDS(F, S) \
 	F(S, U64, missed, 0, 0, 1, "consecutive probes unanswered; 0: recovered") \
 	F(S, BOOL, expired, 0, 0, 1, "missed_max reached: end the stream") \
@@ -264,6 +329,42 @@
 	F(S, I64, after_ms, 0, 0, 1, "how long it ran")
 #define GATEWAY_SEEN_FIELDS(F, S) \
 	F(S, U64, gateway, 0, 0, 1, "incarnation of a gateway whose lease had expired and that beats again")
+
+#define STREAM_LEAVE_FIELDS(F, S) \
+	F(S, STR, package, PACKAGE_MAX, 0, 1, "the viewer; the last one to leave ends the stream")
+#define INPUT_MADE_FIELDS(F, S) \
+	F(S, STR, input_id, INPUT_ID_MAX, 0, 1, "the provider's name for it") \
+	F(S, STR, ingest, URL_MAX, SECRET, 1, "where the device shall publish") \
+	F(S, STR, hls, PLAYBACK_URL_MAX, 0, 1, "what viewers open") \
+	F(S, STR, dash, PLAYBACK_URL_MAX, 0, 1, "what viewers open") \
+	F(S, STR, webrtc, PLAYBACK_URL_MAX, 0, 1, "empty: none") \
+	F(S, STR, preview, PLAYBACK_URL_MAX, 0, 1, "empty: none") \
+	F(S, STR, thumbnail, PLAYBACK_URL_MAX, 0, 1, "empty: none")
+#define INPUT_SEEN_FIELDS(F, S) \
+	F(S, ENUM, ingest, ingest, 0, 1, "unknown: nothing new of it") \
+	F(S, ENUM, playback, playback, 0, 1, "unknown: nothing new of it") \
+	F(S, STR, hls, PLAYBACK_URL_MAX, 0, 1, "empty: as it was") \
+	F(S, STR, dash, PLAYBACK_URL_MAX, 0, 1, "empty: as it was") \
+	F(S, STR, preview, PLAYBACK_URL_MAX, 0, 1, "empty: as it was") \
+	F(S, STR, thumbnail, PLAYBACK_URL_MAX, 0, 1, "empty: as it was") \
+	F(S, STR, detail, DETAIL_MAX, 0, 1, "what the provider said beside it")
+#define INPUT_GONE_FIELDS(F, S) \
+	F(S, STR, input_id, INPUT_ID_MAX, 0, 1, "that was deleted; empty: none was ever made") \
+	F(S, STR, detail, DETAIL_MAX, 0, 1, "how it is known")
+#define OUTPUT_ADD_FIELDS(F, S) \
+	F(S, STR, package, PACKAGE_MAX, 0, 1, "who adds it") \
+	F(S, STR, url, OUTPUT_URL_MAX, SECRET, 1, "the destination") \
+	F(S, STR, name, OUTPUT_NAME_MAX, 0, 1, "empty: none") \
+	F(S, STR, error, OUTPUT_ERROR_MAX, 0, 1, "refused by us already: why") \
+	F(S, BOOL, initial, 0, 0, 1, "named by the request that made the stream")
+#define OUTPUT_REMOVE_FIELDS(F, S) \
+	F(S, STR, package, PACKAGE_MAX, 0, 1, "who removes it") \
+	F(S, U64, output, 0, 0, 1, "its number")
+#define OUTPUT_SEEN_FIELDS(F, S) \
+	F(S, U64, output, 0, 0, 1, "its number") \
+	F(S, ENUM, state, output_state, 0, 1, "idle, active, error, refused or removed") \
+	F(S, STR, remote_id, INPUT_ID_MAX, 0, 1, "the provider's name for it; empty: as it was") \
+	F(S, STR, error, OUTPUT_ERROR_MAX, 0, 1, "error, refused: why")
 
 /* 90-99: scheduler and gateways */
 #define PROBE_BATCH_FIELDS(F, S) \
@@ -308,13 +409,16 @@
 #define APP_SUBSCRIBED_FIELDS(F, S) \
 	F(S, STR, package, PACKAGE_MAX, 0, 1, "the app") \
 	F(S, LIST, types, SUBSCRIPTIONS_BYTES, 0, 1, "array of STR: replaces what it had")
+#define DEPLOYMENT_MARKED_FIELDS(F, S) \
+	F(S, STR, mark, MARK_MAX, 0, 1, "what this deployment writes on all that it provisions")
 #define STREAM_OPENED_FIELDS(F, S) \
 	F(S, ENUM, kind, kind, 0, 1, "unmanaged or managed") \
 	F(S, STR, package, PACKAGE_MAX, 0, 1, "the owner") \
 	F(S, STR, rtmp_url, URL_MAX, SECRET, 1, "unmanaged: where to publish") \
 	F(S, JSON, video, OPTION_MAX, 0, 1, "object") \
 	F(S, JSON, audio, OPTION_MAX, 0, 1, "object") \
-	F(S, JSON, options, OPTION_MAX, 0, 1, "object")
+	F(S, JSON, options, OPTION_MAX, 0, 1, "object") \
+	F(S, ENUM, provider, provider, 0, 1, "managed: where its input is to be made")
 #define STREAM_STATUS_FIELDS(F, S) \
 	F(S, ENUM, status, device_status, 0, 1, "what the device said") \
 	F(S, ENUM, phase, phase, 0, 1, "phase after it") \
@@ -335,12 +439,49 @@
 	F(S, BOOL, stop_owed, 0, 0, 1, "the device must still be told to stop") \
 	F(S, STR, told_id, STREAM_ID_MAX, 0, 1, "streamId to write into that stop") \
 	F(S, STR, stop_app_id, PACKAGE_MAX, 0, 1, "appId to write into that stop") \
-	F(S, BOOL, told_owed, 0, 0, 1, "the owner must still be told of the end")
+	F(S, BOOL, told_owed, 0, 0, 1, "the owner, or a viewer, must still be told of the end") \
+	F(S, BOOL, input_owed, 0, 0, 1, "its input must still be deleted, or looked for")
 #define STREAM_TOLD_FIELDS(F, S) \
 	F(S, STR, package, PACKAGE_MAX, 0, 1, "the app") \
 	F(S, ENUM, outcome, outcome, 0, 1, "what became of the terminal status")
 #define STREAM_STOP_SETTLED_FIELDS(F, S) \
 	F(S, ENUM, outcome, outcome, 0, 1, "what became of the stop that was owed")
+
+#define STREAM_JOINED_FIELDS(F, S) \
+	F(S, STR, package, PACKAGE_MAX, 0, 1, "the app that watches now, or asked again")
+#define STREAM_LEFT_FIELDS(F, S) \
+	F(S, STR, package, PACKAGE_MAX, 0, 1, "the app that watches no more") \
+	F(S, BOOL, told_owed, 0, 0, 1, "it must still be told")
+#define STREAM_PROVISIONED_FIELDS(F, S) \
+	F(S, STR, input_id, INPUT_ID_MAX, 0, 1, "the provider's name for the input") \
+	F(S, STR, ingest, URL_MAX, SECRET, 1, "where the device shall publish") \
+	F(S, STR, hls, PLAYBACK_URL_MAX, 0, 1, "what viewers open") \
+	F(S, STR, dash, PLAYBACK_URL_MAX, 0, 1, "what viewers open") \
+	F(S, STR, webrtc, PLAYBACK_URL_MAX, 0, 1, "empty: none") \
+	F(S, STR, preview, PLAYBACK_URL_MAX, 0, 1, "empty: none") \
+	F(S, STR, thumbnail, PLAYBACK_URL_MAX, 0, 1, "empty: none") \
+	F(S, ENUM, phase, phase, 0, 1, "phase after it; closed: it came too late and is owed for deletion")
+#define STREAM_INGEST_FIELDS(F, S) \
+	F(S, ENUM, ingest, ingest, 0, 1, "what the provider sees") \
+	F(S, STR, detail, DETAIL_MAX, 0, 1, "what it said beside it")
+#define STREAM_PLAYBACK_FIELDS(F, S) \
+	F(S, ENUM, playback, playback, 0, 1, "how far it is known to work") \
+	F(S, STR, hls, PLAYBACK_URL_MAX, 0, 1, "what viewers open") \
+	F(S, STR, dash, PLAYBACK_URL_MAX, 0, 1, "what viewers open") \
+	F(S, STR, preview, PLAYBACK_URL_MAX, 0, 1, "empty: none") \
+	F(S, STR, thumbnail, PLAYBACK_URL_MAX, 0, 1, "empty: none")
+#define STREAM_OUTPUT_FIELDS(F, S) \
+	F(S, U64, output, 0, 0, 1, "its number in the stream, from 1") \
+	F(S, ENUM, state, output_state, 0, 1, "its new state; removed: it is no more") \
+	F(S, STR, package, PACKAGE_MAX, 0, 1, "the app that added it") \
+	F(S, STR, url, OUTPUT_URL_MAX, SECRET, 1, "the destination, when it is new") \
+	F(S, STR, name, OUTPUT_NAME_MAX, 0, 1, "what the app calls it") \
+	F(S, STR, remote_id, INPUT_ID_MAX, 0, 1, "the provider's name for it") \
+	F(S, STR, error, OUTPUT_ERROR_MAX, 0, 1, "error, refused: why") \
+	F(S, BOOL, initial, 0, 0, 1, "named by the request that made the stream")
+#define STREAM_INPUT_SETTLED_FIELDS(F, S) \
+	F(S, STR, input_id, INPUT_ID_MAX, 0, 1, "deleted; empty: none was ever made") \
+	F(S, STR, detail, DETAIL_MAX, 0, 1, "how it is known")
 
 /* 140-149: snapshots; rows are story events, stream_row is the one that sums a record up */
 #define SNAPSHOT_GET_FIELDS(F, S)
@@ -375,6 +516,21 @@
 	F(S, STR, detail, DETAIL_MAX, 0, 1, "what the device said beside it") \
 	F(S, ENUM, link_state, link, 0, 1, "closed: glasses link at that moment") \
 	F(S, I64, last_ack_age_ms, 0, 0, 1, "closed: since the last ack or activity; -1: not known")
+#define SNAPSHOT_MANAGED_FIELDS(F, S) \
+	F(S, ENUM, provider, provider, 0, 1, "where its input is") \
+	F(S, ENUM, input, input_state, 0, 1, "what is known of it") \
+	F(S, STR, input_id, INPUT_ID_MAX, 0, 1, "the provider's name for it") \
+	F(S, ENUM, ingest, ingest, 0, 1, "what the provider sees") \
+	F(S, ENUM, playback, playback, 0, 1, "how far it is known to work") \
+	F(S, STR, hls, PLAYBACK_URL_MAX, 0, 1, "what viewers open") \
+	F(S, STR, dash, PLAYBACK_URL_MAX, 0, 1, "what viewers open") \
+	F(S, STR, webrtc, PLAYBACK_URL_MAX, 0, 1, "empty: none") \
+	F(S, STR, preview, PLAYBACK_URL_MAX, 0, 1, "empty: none") \
+	F(S, STR, thumbnail, PLAYBACK_URL_MAX, 0, 1, "empty: none") \
+	F(S, LIST, viewers, VIEWERS_BYTES, 0, 1, "array of [package, viewer], in the order they joined")
+#define SNAPSHOT_OUTPUTS_FIELDS(F, S) \
+	F(S, LIST, outputs, OUTPUT_RECORDS_BYTES, SECRET, 1, "array of [number, state, url, name, package, remote_id, error, initial]") \
+	F(S, U64, next_output, 0, 0, 1, "number of the next output")
 #define SNAPSHOT_REMEMBERED_FIELDS(F, S) \
 	F(S, STR, package, PACKAGE_MAX, 0, 1, "an app that ran when the session ended") \
 	F(S, ENUM, app_type, app_type, 0, 1, "from the app directory")
@@ -412,6 +568,109 @@
 	F(S, U64, missed, 0, 0, 1, "consecutive, with this one") \
 	F(S, BOOL, sent, 0, 0, 1, "false: the link was down at its time")
 
+/* 200-229: the managed-adapter's core and its provider, in one process (EFFECT_CALL, and messages
+ * from ROLE_PROVIDER); published for people.  A result carries the number of its call.
+ */
+#define PROVIDER_CREATE_FIELDS(F, S) \
+	F(S, U64, call, 0, 0, 1, "number of the call; stream_id is the id of the operation") \
+	F(S, STR, mark, MARK_MAX, 0, 1, "of this deployment")
+#define PROVIDER_ADOPT_FIELDS(F, S) \
+	F(S, STR, input_id, INPUT_ID_MAX, 0, 1, "an input of an earlier life that is in use; not answered") \
+	F(S, STR, ingest, URL_MAX, SECRET, 1, "where the device publishes")
+#define PROVIDER_DESCRIBE_FIELDS(F, S) \
+	F(S, U64, call, 0, 0, 1, "number of the call") \
+	F(S, STR, input_id, INPUT_ID_MAX, 0, 1, "the input")
+#define PROVIDER_DELETE_FIELDS(F, S) \
+	F(S, U64, call, 0, 0, 1, "number of the call") \
+	F(S, STR, input_id, INPUT_ID_MAX, 0, 1, "the input; with all that hangs on it, as configured")
+#define PROVIDER_LIST_FIELDS(F, S) \
+	F(S, U64, call, 0, 0, 1, "number of the call") \
+	F(S, U64, page, 0, 0, 1, "0: the first; else what the last page named")
+#define PROVIDER_OUTPUT_ADD_FIELDS(F, S) \
+	F(S, U64, call, 0, 0, 1, "number of the call") \
+	F(S, STR, input_id, INPUT_ID_MAX, 0, 1, "the input") \
+	F(S, U64, output, 0, 0, 1, "our number of it") \
+	F(S, STR, url, OUTPUT_URL_MAX, SECRET, 1, "the destination")
+#define PROVIDER_OUTPUT_REMOVE_FIELDS(F, S) \
+	F(S, U64, call, 0, 0, 1, "number of the call") \
+	F(S, STR, input_id, INPUT_ID_MAX, 0, 1, "the input") \
+	F(S, U64, output, 0, 0, 1, "our number of it") \
+	F(S, STR, remote_id, INPUT_ID_MAX, 0, 1, "the provider's name for it") \
+	F(S, STR, url, OUTPUT_URL_MAX, SECRET, 1, "the destination")
+#define PROVIDER_QUOTA_FIELDS(F, S) \
+	F(S, U64, call, 0, 0, 1, "number of the call")
+#define PROVIDER_DONE_FIELDS(F, S) \
+	F(S, U64, call, 0, 0, 1, "number of the call") \
+	F(S, ENUM, outcome, call_outcome, 0, 1, "how it went") \
+	F(S, STR, detail, DETAIL_MAX, 0, 1, "else: what the provider said") \
+	F(S, I64, retry_ms, 0, 0, 1, "retry: not before; 0: as the caller likes") \
+	F(S, STR, input_id, INPUT_ID_MAX, 0, 1, "create: the input") \
+	F(S, STR, ingest, URL_MAX, SECRET, 1, "create: where the device shall publish") \
+	F(S, STR, hls, PLAYBACK_URL_MAX, 0, 1, "create, describe; empty: not known") \
+	F(S, STR, dash, PLAYBACK_URL_MAX, 0, 1, "create, describe; empty: not known") \
+	F(S, STR, webrtc, PLAYBACK_URL_MAX, 0, 1, "create; empty: none") \
+	F(S, STR, preview, PLAYBACK_URL_MAX, 0, 1, "create, describe; empty: not known") \
+	F(S, STR, thumbnail, PLAYBACK_URL_MAX, 0, 1, "create, describe; empty: not known") \
+	F(S, ENUM, ingest_state, ingest, 0, 1, "describe: what it sees; unknown: it did not say") \
+	F(S, BOOL, playable, 0, 0, 1, "describe: viewers can watch it") \
+	F(S, STR, remote_id, INPUT_ID_MAX, 0, 1, "output_add: the provider's name for it") \
+	F(S, U64, used, 0, 0, 1, "quota: minutes stored") \
+	F(S, U64, limit, 0, 0, 1, "quota: minutes allowed; 0: not limited")
+#define PROVIDER_PAGE_FIELDS(F, S) \
+	F(S, U64, call, 0, 0, 1, "number of the call") \
+	F(S, ENUM, outcome, call_outcome, 0, 1, "how it went") \
+	F(S, STR, detail, DETAIL_MAX, 0, 1, "else: what the provider said") \
+	F(S, I64, retry_ms, 0, 0, 1, "retry: not before; 0: as the caller likes") \
+	F(S, LIST, inputs, INPUTS_BYTES, 0, 1, "array of [input_id, mark, stream_id, age_s]; mark empty: not marked; age_s 0: not known") \
+	F(S, U64, next_page, 0, 0, 1, "0: this was the last") \
+	F(S, U64, total, 0, 0, 1, "inputs there are; 0: not known")
+#define PROVIDER_HINT_FIELDS(F, S) \
+	F(S, STR, input_id, INPUT_ID_MAX, 0, 1, "the input; look at it soon") \
+	F(S, ENUM, ingest, ingest, 0, 1, "what it was said to be; unknown: not said") \
+	F(S, BOOL, sure, 0, 0, 1, "seen by ourselves: need not be confirmed") \
+	F(S, STR, detail, DETAIL_MAX, 0, 1, "what was said beside it")
+#define PROVIDER_OUTPUT_HINT_FIELDS(F, S) \
+	F(S, STR, input_id, INPUT_ID_MAX, 0, 1, "the input") \
+	F(S, U64, output, 0, 0, 1, "our number of the output; 0: known by remote_id") \
+	F(S, STR, remote_id, INPUT_ID_MAX, 0, 1, "the provider's name for it") \
+	F(S, ENUM, state, output_state, 0, 1, "idle, active or error") \
+	F(S, STR, error, OUTPUT_ERROR_MAX, 0, 1, "error: why")
+#define PROVIDER_LEAK_FIELDS(F, S) \
+	F(S, STR, input_id, INPUT_ID_MAX, 0, 1, "an input with our mark that no record knows") \
+	F(S, STR, mark, MARK_MAX, 0, 1, "its mark") \
+	F(S, U64, age_s, 0, 0, 1, "since it was created; 0: not known") \
+	F(S, BOOL, deleted, 0, 0, 1, "it is gone")
+
+/* 230-239: operators and the managed-adapter; rows answer with origin and request of the question */
+#define PROVIDER_ASK_FIELDS(F, S) \
+	F(S, BOOL, reconcile, 0, 0, 1, "compare now, and delete what is leaked unless dry_run") \
+	F(S, BOOL, dry_run, 0, 0, 1, "only say what would be deleted")
+#define PROVIDER_ROW_FIELDS(F, S) \
+	F(S, STR, input_id, INPUT_ID_MAX, 0, 1, "an input at the provider, or one that a record owes") \
+	F(S, STR, mark, MARK_MAX, 0, 1, "its mark; empty: somebody else's") \
+	F(S, ENUM, input, input_state, 0, 1, "what its record says; none: there is no record") \
+	F(S, BOOL, listed, 0, 0, 1, "the provider listed it") \
+	F(S, BOOL, leak, 0, 0, 1, "has our mark, no record, and is old enough") \
+	F(S, BOOL, deleted, 0, 0, 1, "was deleted by this call") \
+	F(S, U64, age_s, 0, 0, 1, "since it was created; 0: not known") \
+	F(S, U64, tries, 0, 0, 1, "delete_owed: attempts so far") \
+	F(S, I64, next_ms, 0, 0, 1, "delete_owed: ms until the next") \
+	F(S, STR, detail, DETAIL_MAX, 0, 1, "what the provider said last")
+#define PROVIDER_REPORT_FIELDS(F, S) \
+	F(S, ENUM, result, result, 0, 1, "ok, or why not") \
+	F(S, STR, reason, REASON_MAX, 0, 1, "else: what to do") \
+	F(S, ENUM, provider, provider, 0, 1, "which one") \
+	F(S, STR, mark, MARK_MAX, 0, 1, "of this deployment") \
+	F(S, U64, rows, 0, 0, 1, "rows sent before") \
+	F(S, U64, in_use, 0, 0, 1, "inputs of live streams") \
+	F(S, U64, owed, 0, 0, 1, "inputs that must still be deleted") \
+	F(S, U64, leaks, 0, 0, 1, "inputs with our mark that no record knows") \
+	F(S, U64, foreign, 0, 0, 1, "inputs of others: never touched") \
+	F(S, U64, deleted, 0, 0, 1, "deleted by this call") \
+	F(S, U64, used, 0, 0, 1, "quota: minutes stored") \
+	F(S, U64, limit, 0, 0, 1, "quota: minutes allowed; 0: not limited") \
+	F(S, I64, reconciled_age_ms, 0, 0, 1, "since the last complete comparison; -1: there was none")
+
 #define STREAM_EVENTS(E) \
 	E(1, PEER_HELLO, peer_hello, "peer.hello", CLIENTS, SERVERS) \
 	E(2, PEER_WELCOME, peer_welcome, "peer.welcome", SERVERS, CLIENTS) \
@@ -446,14 +705,27 @@
 	E(51, DELIVER_STOP, deliver_stop, "deliver.stop", ADAPTERS, R(GATEWAY)) \
 	E(52, DELIVER_STATUS, deliver_status, "deliver.status", ADAPTERS, R(GATEWAY)) \
 	E(53, REQUEST_DONE, request_done, "request.done", ADAPTERS, R(GATEWAY)) \
+	E(54, DELIVER_MANAGED, deliver_managed, "deliver.managed", R(MANAGED), R(GATEWAY)) \
+	E(55, REQUEST_OUTPUTS, request_outputs, "request.outputs", R(MANAGED), R(GATEWAY)) \
 	E(60, REQUEST_START, request_start, "request.start", R(GATEWAY), ADAPTERS) \
 	E(61, REQUEST_STOP, request_stop, "request.stop", R(GATEWAY), ADAPTERS) \
+	E(62, REQUEST_WATCH, request_watch, "request.watch", R(GATEWAY), R(MANAGED)) \
+	E(63, REQUEST_OUTPUT_ADD, request_output_add, "request.output_add", R(GATEWAY), R(MANAGED)) \
+	E(64, REQUEST_OUTPUT_REMOVE, request_output_remove, "request.output_remove", R(GATEWAY), R(MANAGED)) \
+	E(65, REQUEST_OUTPUT_LIST, request_output_list, "request.output_list", R(GATEWAY), R(MANAGED)) \
 	E(70, STREAM_OPEN, stream_open, "stream.open", ADAPTERS, TO_REGISTRY) \
 	E(71, STREAM_CLOSE, stream_close, "stream.close", ADAPTERS, TO_REGISTRY) \
 	E(72, STREAM_RESULT, stream_result, "stream.result", FROM_REGISTRY, ADAPTERS) \
 	E(73, STREAM_MISSED, stream_missed, "stream.missed", R(SCHEDULER), TO_REGISTRY) \
 	E(74, TIMER_EXPIRED, timer_expired, "timer.expired", R(SCHEDULER), TO_REGISTRY) \
 	E(75, GATEWAY_SEEN, gateway_seen, "gateway.seen", R(SCHEDULER), TO_REGISTRY) \
+	E(76, STREAM_LEAVE, stream_leave, "stream.leave", R(MANAGED), TO_REGISTRY) \
+	E(77, INPUT_MADE, input_made, "input.made", R(MANAGED), TO_REGISTRY) \
+	E(78, INPUT_SEEN, input_seen, "input.seen", R(MANAGED), TO_REGISTRY) \
+	E(79, INPUT_GONE, input_gone, "input.gone", R(MANAGED), TO_REGISTRY) \
+	E(80, OUTPUT_ADD, output_add, "output.add", R(MANAGED), TO_REGISTRY) \
+	E(81, OUTPUT_REMOVE, output_remove, "output.remove", R(MANAGED), TO_REGISTRY) \
+	E(82, OUTPUT_SEEN, output_seen, "output.seen", R(MANAGED), TO_REGISTRY) \
 	E(90, PROBE_BATCH, probe_batch, "probe.batch", R(SCHEDULER), R(GATEWAY)) \
 	E(91, ACK_BATCH, ack_batch, "ack.batch", R(GATEWAY), R(SCHEDULER)) \
 	E(92, GATEWAY_BEAT, gateway_beat, "gateway.beat", R(GATEWAY), R(SCHEDULER)) \
@@ -466,17 +738,27 @@
 	E(106, GLASSES_CHANGED, glasses_changed, "glasses.changed", FROM_REGISTRY, TO_ALL) \
 	E(107, APP_CHANGED, app_changed, "app.changed", FROM_REGISTRY, TO_ALL) \
 	E(108, APP_SUBSCRIBED, app_subscribed, "app.subscribed", FROM_REGISTRY, TO_ALL) \
+	E(109, DEPLOYMENT_MARKED, deployment_marked, "deployment.marked", FROM_REGISTRY, TO_ALL) \
 	E(120, STREAM_OPENED, stream_opened, "stream.opened", FROM_REGISTRY, TO_ALL) \
 	E(121, STREAM_STATUS, stream_status, "stream.status", FROM_REGISTRY, TO_ALL) \
 	E(122, STREAM_MOVED, stream_moved, "stream.moved", FROM_REGISTRY, TO_ALL) \
 	E(123, STREAM_CLOSED, stream_closed, "stream.closed", FROM_REGISTRY, TO_ALL) \
 	E(124, STREAM_TOLD, stream_told, "stream.told", FROM_REGISTRY, TO_ALL) \
 	E(125, STREAM_STOP_SETTLED, stream_stop_settled, "stream.stop_settled", FROM_REGISTRY, TO_ALL) \
+	E(126, STREAM_JOINED, stream_joined, "stream.joined", FROM_REGISTRY, TO_ALL) \
+	E(127, STREAM_LEFT, stream_left, "stream.left", FROM_REGISTRY, TO_ALL) \
+	E(128, STREAM_PROVISIONED, stream_provisioned, "stream.provisioned", FROM_REGISTRY, TO_ALL) \
+	E(129, STREAM_INGEST, stream_ingest, "stream.ingest", FROM_REGISTRY, TO_ALL) \
+	E(130, STREAM_PLAYBACK, stream_playback, "stream.playback", FROM_REGISTRY, TO_ALL) \
+	E(131, STREAM_OUTPUT, stream_output, "stream.output", FROM_REGISTRY, TO_ALL) \
+	E(132, STREAM_INPUT_SETTLED, stream_input_settled, "stream.input_settled", FROM_REGISTRY, TO_ALL) \
 	E(140, SNAPSHOT_GET, snapshot_get, "snapshot.get", FOLLOWERS, TO_REGISTRY) \
 	E(141, SNAPSHOT_BEGIN, snapshot_begin, "snapshot.begin", FROM_REGISTRY, FOLLOWERS) \
 	E(142, SNAPSHOT_STREAM, snapshot_stream, "snapshot.stream", FROM_REGISTRY, FOLLOWERS) \
 	E(143, SNAPSHOT_END, snapshot_end, "snapshot.end", FROM_REGISTRY, FOLLOWERS) \
 	E(144, SNAPSHOT_REMEMBERED, snapshot_remembered, "snapshot.remembered", FROM_REGISTRY, TO_REGISTRY) \
+	E(145, SNAPSHOT_MANAGED, snapshot_managed, "snapshot.managed", FROM_REGISTRY, FOLLOWERS) \
+	E(146, SNAPSHOT_OUTPUTS, snapshot_outputs, "snapshot.outputs", FROM_REGISTRY, FOLLOWERS) \
 	E(150, OPERATOR_STOP, operator_stop, "operator.stop", R(OPERATOR) | R(CONSOLE), TO_REGISTRY) \
 	E(151, OPERATOR_RESULT, operator_result, "operator.result", FROM_REGISTRY, R(OPERATOR) | R(CONSOLE)) \
 	E(152, HISTORY_GET, history_get, "history.get", R(OPERATOR) | R(CONSOLE), TO_REGISTRY) \
@@ -486,5 +768,21 @@
 	E(172, ACTOR_METRICS, actor_metrics, "actor.metrics", SERVERS | CLIENTS, TO_ALL) \
 	E(180, PROBE_SENT, probe_sent, "probe.sent", R(SCHEDULER), TO_ALL) \
 	E(181, PROBE_ACKED, probe_acked, "probe.acked", R(SCHEDULER), TO_ALL) \
-	E(182, PROBE_MISSED, probe_missed, "probe.missed", R(SCHEDULER), TO_ALL)
+	E(182, PROBE_MISSED, probe_missed, "probe.missed", R(SCHEDULER), TO_ALL) \
+	E(200, PROVIDER_CREATE, provider_create, "provider.create", R(MANAGED), TO_ALL) \
+	E(201, PROVIDER_ADOPT, provider_adopt, "provider.adopt", R(MANAGED), TO_ALL) \
+	E(202, PROVIDER_DESCRIBE, provider_describe, "provider.describe", R(MANAGED), TO_ALL) \
+	E(203, PROVIDER_DELETE, provider_delete, "provider.delete", R(MANAGED), TO_ALL) \
+	E(204, PROVIDER_LIST, provider_list, "provider.list", R(MANAGED), TO_ALL) \
+	E(205, PROVIDER_OUTPUT_ADD, provider_output_add, "provider.output_add", R(MANAGED), TO_ALL) \
+	E(206, PROVIDER_OUTPUT_REMOVE, provider_output_remove, "provider.output_remove", R(MANAGED), TO_ALL) \
+	E(207, PROVIDER_QUOTA, provider_quota, "provider.quota", R(MANAGED), TO_ALL) \
+	E(208, PROVIDER_DONE, provider_done, "provider.done", R(MANAGED), TO_ALL) \
+	E(209, PROVIDER_PAGE, provider_page, "provider.page", R(MANAGED), TO_ALL) \
+	E(210, PROVIDER_HINT, provider_hint, "provider.hint", R(MANAGED), TO_ALL) \
+	E(211, PROVIDER_OUTPUT_HINT, provider_output_hint, "provider.output_hint", R(MANAGED), TO_ALL) \
+	E(212, PROVIDER_LEAK, provider_leak, "provider.leak", R(MANAGED), TO_ALL) \
+	E(230, PROVIDER_ASK, provider_ask, "provider.ask", R(OPERATOR) | R(CONSOLE), R(MANAGED)) \
+	E(231, PROVIDER_ROW, provider_row, "provider.row", R(MANAGED), R(OPERATOR) | R(CONSOLE)) \
+	E(232, PROVIDER_REPORT, provider_report, "provider.report", R(MANAGED), R(OPERATOR) | R(CONSOLE))
 /* clang-format on */

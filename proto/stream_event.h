@@ -28,7 +28,7 @@ enum stream_event_type {
 #undef EVENT_TYPE
 };
 
-#define STREAM_EVENT_TYPE_MAX 199
+#define STREAM_EVENT_TYPE_MAX 239
 
 /* Texts are borrowed: from the frame after decoding, from the core that made the event before
  * encoding.

@@ -25,6 +25,13 @@ TABLE(notice, NOTICE_WORDS)
 TABLE(outcome, OUTCOME_WORDS)
 TABLE(timer, TIMER_WORDS)
 TABLE(result, RESULT_WORDS)
+TABLE(provider, PROVIDER_WORDS)
+TABLE(input_state, INPUT_STATE_WORDS)
+TABLE(ingest, INGEST_WORDS)
+TABLE(playback, PLAYBACK_WORDS)
+TABLE(viewer, VIEWER_WORDS)
+TABLE(output_state, OUTPUT_STATE_WORDS)
+TABLE(call_outcome, CALL_OUTCOME_WORDS)
 /* clang-format on */
 
 const char *words_name(const struct words *words, uint32_t value)

@@ -18,7 +18,8 @@
 	W(ROLE_MANAGED, 4, "managed-adapter") \
 	W(ROLE_GATEWAY, 5, "gateway") \
 	W(ROLE_CONSOLE, 6, "console") \
-	W(ROLE_OPERATOR, 7, "operator")
+	W(ROLE_OPERATOR, 7, "operator") \
+	W(ROLE_PROVIDER, 8, "provider")
 
 #define KIND_WORDS(W) \
 	W(KIND_NONE, 0, "none") \
@@ -156,7 +157,68 @@
 	W(RESULT_EXPIRED, 11, "expired") \
 	W(RESULT_REFUSED, 12, "refused") \
 	W(RESULT_FAILED, 13, "failed") \
-	W(RESULT_NO_STORAGE, 14, "no_storage")
+	W(RESULT_NO_STORAGE, 14, "no_storage") \
+	W(RESULT_NOT_VIEWER, 15, "not_viewer") \
+	W(RESULT_NOT_OWNER, 16, "not_owner") \
+	W(RESULT_DUPLICATE, 17, "duplicate") \
+	W(RESULT_LIMIT, 18, "limit") \
+	W(RESULT_APP_LIMIT, 19, "app_limit") \
+	W(RESULT_BAD_URL, 20, "bad_url")
+
+#define PROVIDER_WORDS(W) \
+	W(PROVIDER_NONE, 0, "none") \
+	W(PROVIDER_LOCAL, 1, "local") \
+	W(PROVIDER_CLOUDFLARE, 2, "cloudflare")
+
+/* What is known of the input that a managed stream has at its provider. */
+#define INPUT_STATE_WORDS(W) \
+	W(INPUT_NONE, 0, "none") \
+	W(INPUT_WANTED, 1, "wanted") \
+	W(INPUT_READY, 2, "ready") \
+	W(INPUT_OWED, 3, "delete_owed") \
+	W(INPUT_GONE, 4, "gone")
+
+/* What the provider says of the picture that reaches it. */
+#define INGEST_WORDS(W) \
+	W(INGEST_UNKNOWN, 0, "unknown") \
+	W(INGEST_IDLE, 1, "idle") \
+	W(INGEST_LIVE, 2, "live") \
+	W(INGEST_LOST, 3, "lost") \
+	W(INGEST_ENDED, 4, "ended") \
+	W(INGEST_FAILED, 5, "failed")
+
+/* How far the way to the viewers is known to work; overdue: the deadline passed without it. */
+#define PLAYBACK_WORDS(W) \
+	W(PLAYBACK_UNKNOWN, 0, "unknown") \
+	W(PLAYBACK_DETAILS, 1, "details") \
+	W(PLAYBACK_LIVE, 2, "live") \
+	W(PLAYBACK_OVERDUE, 3, "overdue")
+
+#define VIEWER_WORDS(W) \
+	W(VIEWER_NONE, 0, "none") \
+	W(VIEWER_WATCHING, 1, "watching") \
+	W(VIEWER_OWED, 2, "told_owed")
+
+/* new and removing: the provider must still be told. */
+#define OUTPUT_STATE_WORDS(W) \
+	W(OUTPUT_NONE, 0, "none") \
+	W(OUTPUT_NEW, 1, "new") \
+	W(OUTPUT_IDLE, 2, "idle") \
+	W(OUTPUT_ACTIVE, 3, "active") \
+	W(OUTPUT_ERROR, 4, "error") \
+	W(OUTPUT_REFUSED, 5, "refused") \
+	W(OUTPUT_REMOVING, 6, "removing") \
+	W(OUTPUT_REMOVED, 7, "removed")
+
+/* How a call to a provider went.  retry: no effect, later; unknown: it may have had one. */
+#define CALL_OUTCOME_WORDS(W) \
+	W(CALL_NONE, 0, "none") \
+	W(CALL_OK, 1, "ok") \
+	W(CALL_GONE, 2, "gone") \
+	W(CALL_RETRY, 3, "retry") \
+	W(CALL_REFUSED, 4, "refused") \
+	W(CALL_UNKNOWN, 5, "unknown") \
+	W(CALL_UNCONFIGURED, 6, "unconfigured")
 /* clang-format on */
 
 #define WORD_ENUM(NAME, number, word) NAME = number,
@@ -177,6 +239,13 @@ enum notice { NOTICE_WORDS(WORD_ENUM) };
 enum outcome { OUTCOME_WORDS(WORD_ENUM) };
 enum timer { TIMER_WORDS(WORD_ENUM) };
 enum result { RESULT_WORDS(WORD_ENUM) };
+enum provider_kind { PROVIDER_WORDS(WORD_ENUM) };
+enum input_state { INPUT_STATE_WORDS(WORD_ENUM) };
+enum ingest { INGEST_WORDS(WORD_ENUM) };
+enum playback { PLAYBACK_WORDS(WORD_ENUM) };
+enum viewer { VIEWER_WORDS(WORD_ENUM) };
+enum output_state { OUTPUT_STATE_WORDS(WORD_ENUM) };
+enum call_outcome { CALL_OUTCOME_WORDS(WORD_ENUM) };
 
 /* Not part of the enumerations, so that a switch needs no case for them. */
 #define ROLE_COUNT (0 ROLE_WORDS(WORD_COUNT))
@@ -194,6 +263,13 @@ enum result { RESULT_WORDS(WORD_ENUM) };
 #define OUTCOME_COUNT (0 OUTCOME_WORDS(WORD_COUNT))
 #define TIMER_COUNT (0 TIMER_WORDS(WORD_COUNT))
 #define RESULT_COUNT (0 RESULT_WORDS(WORD_COUNT))
+#define PROVIDER_COUNT (0 PROVIDER_WORDS(WORD_COUNT))
+#define INPUT_STATE_COUNT (0 INPUT_STATE_WORDS(WORD_COUNT))
+#define INGEST_COUNT (0 INGEST_WORDS(WORD_COUNT))
+#define PLAYBACK_COUNT (0 PLAYBACK_WORDS(WORD_COUNT))
+#define VIEWER_COUNT (0 VIEWER_WORDS(WORD_COUNT))
+#define OUTPUT_STATE_COUNT (0 OUTPUT_STATE_WORDS(WORD_COUNT))
+#define CALL_OUTCOME_COUNT (0 CALL_OUTCOME_WORDS(WORD_COUNT))
 
 struct words {
 	const char *const *names;
@@ -202,7 +278,9 @@ struct words {
 
 extern const struct words role_words, kind_words, phase_words, link_words, wifi_words,
 	app_state_words, app_type_words, device_status_words, end_cause_words, hop_words,
-	hook_words, notice_words, outcome_words, timer_words, result_words;
+	hook_words, notice_words, outcome_words, timer_words, result_words, provider_words,
+	input_state_words, ingest_words, playback_words, viewer_words, output_state_words,
+	call_outcome_words;
 
 /* words_name() - the word for @value; "?" if this build does not know it. */
 const char *words_name(const struct words *words, uint32_t value);

@@ -11,7 +11,7 @@
 
 #define OUTPUT_SIZE (4 * 65536) /* bytes */
 
-enum output_state {
+enum output_end {
 	OUTPUT_OPEN,
 	OUTPUT_CLOSED, /* nobody reads any more */
 	OUTPUT_SIGNAL, /* signal_fd became readable during a wait */
@@ -23,7 +23,7 @@ struct output {
 	int fd, signal_fd;
 	int opened; /* fd, if it is our own; else -1 */
 	int64_t deadline_ms; /* CLOCK_MONOTONIC; INT64_MAX: none */
-	enum output_state state; /* whatever is written after OUTPUT_OPEN is discarded */
+	enum output_end state; /* whatever is written after OUTPUT_OPEN is discarded */
 	int error; /* errno of OUTPUT_FAILED */
 	size_t chunk; /* bytes that a write may take without blocking, once fd is writable */
 	size_t used;
