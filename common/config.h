@@ -73,16 +73,16 @@
 	K(STR, managed, mark, "", 0, 48, "in what is provisioned, to know it again; empty: one made with the store") \
 	K(INT, managed, provisions_per_user_per_min, "10", 1, 100000, "streams of one user that need an input; more is refused") \
 	K(INT, managed, provisions_per_min, "300", 1, 1000000, "of all users") \
-	K(INT, managed, owed_per_user_max, "8", 1, 1000, "inputs of one user still to be deleted; more is refused") \
+	K(INT, managed, owed_per_user_max, "8", 1, 32, "inputs of one user still to be deleted; more is refused") \
 	K(STR, managed, listen, "127.0.0.1:8004", 3, 64, "address:port of callbacks and webhooks") \
-	K(BOOL, managed, private_outputs, "no", 0, 0, "outputs may go to loopback, link-local and private addresses") \
+	K(BOOL, managed, private_outputs, "false", 0, 0, "outputs may go to loopback, link-local and private addresses") \
 	K(STR, cloudflare, api_base, "https://api.cloudflare.com/client/v4", 8, 512, "without the slash at its end") \
 	K(STR, cloudflare, account_id, "", 0, 32, "empty: $CLOUDFLARE_ACCOUNT_ID") \
 	K(FILE, cloudflare, api_token_file, "", 0, 512, "empty: $CLOUDFLARE_API_TOKEN") \
 	K(STR, cloudflare, customer_domain, "", 0, 128, "customer-<code>.cloudflarestream.com; empty: from the provider's answers") \
 	K(FILE, cloudflare, webhook_secret_file, "", 0, 512, "what cf-webhook-auth must say; empty: webhooks are refused") \
 	K(FILE, cloudflare, ca_file, "", 0, 512, "PEM of who may sign the API's certificate; empty: the system's") \
-	K(BOOL, cloudflare, delete_recordings, "yes", 0, 0, "when the stream is over") \
+	K(BOOL, cloudflare, delete_recordings, "true", 0, 0, "when the stream is over") \
 	K(INT, cloudflare, recording_wait_s, "120", 0, 86400, "a recording may take so long to appear before the input is deleted") \
 	K(INT, cloudflare, delete_recording_after_days, "30", 0, 1096, "asked of the provider; 0: not asked, else 30 or more") \
 	K(INT, cloudflare, requests_per_5min, "1000", 10, 100000, "of the account's 1200, all streams together") \
@@ -136,8 +136,10 @@ enum {
  * with a section of ours and an unknown X (WEIR_LOG_PREFIX is the log's own); of several --set of
  * one key the last counts.  A relative path is relative to the file that holds it, or to the
  * working directory in the environment and in --set.  CLOUD_PUBLIC_HOST_NAME=host stands for
- * gateway.public_url = wss://host below WEIR_GATEWAY_PUBLIC_URL.  AUGMENTOS_AUTH_JWT_SECRET is
- * not a key: the gateway reads it.
+ * gateway.public_url = wss://host below WEIR_GATEWAY_PUBLIC_URL.  CLOUDFLARE_ACCOUNT_ID and
+ * CLOUDFLARE_API_TOKEN, both there, stand for managed.provider = cloudflare where nothing else
+ * sets it; the managed-adapter reads them.  AUGMENTOS_AUTH_JWT_SECRET is not a key: the gateway
+ * reads it.
  *
  * @out is written only on success.
  *

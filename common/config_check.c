@@ -11,8 +11,9 @@
 #include "common/config_draft.h"
 #include "common/ini.h"
 #include "common/log.h"
-#include "proto/text.h"
 #include "common/store.h"
+#include "proto/text.h"
+#include "proto/words.h"
 
 #define SECRET_MIN 32 /* bytes of one secret; HMAC-SHA256 gains nothing from fewer */
 #define SECRET_FILE_MAX 65536 /* bytes */
@@ -69,15 +70,70 @@ static int check_order(const struct config_draft *draft, const struct config *co
 			     is_given(draft, other) ? "" : "default ", number_of(config, other));
 }
 
+static bool is_loopback(const char *host)
+{
+	return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
+}
+
+static bool is_everywhere(const char *host)
+{
+	return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+}
+
+static int split_listen(const struct config_draft *draft, const struct config *config,
+			enum config_index key, char *host, uint16_t *port)
+{
+	if (config_split_listen(string_of(config, key), host, port))
+		return 0;
+	return config_refuse(draft, key,
+			     "must be address:port, such as 127.0.0.1:8002, 0.0.0.0:8002 or "
+			     "[::1]:8002, with a port from 1 to 65535");
+}
+
+/* Where the media server listens, and who calls it or is called by it. */
+static int check_media(const struct config_draft *draft, const struct config *config)
+{
+	static const struct {
+		enum config_index listen, url; /* what others are told */
+	} rows[] = { { KEY_local_rtmp_listen, KEY_local_public_rtmp_url },
+		     { KEY_local_http_listen, KEY_local_public_http_url } };
+	bool local = strcmp(config->managed_provider, "local") == 0;
+	char host[CONFIG_HOST_SIZE];
+	uint16_t port;
+	int r;
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		const struct config_key *url = key_at(rows[i].url);
+
+		if ((r = split_listen(draft, config, rows[i].listen, host, &port)) != 0)
+			return r;
+		if (local && is_everywhere(host) && !*string_of(config, rows[i].url))
+			return config_refuse(draft, rows[i].listen,
+					     "needs %s.%s beside it: what to connect to",
+					     url->section, url->name);
+	}
+	if ((r = split_listen(draft, config, KEY_local_control_listen, host, &port)) != 0)
+		return r;
+	if (!is_loopback(host))
+		return config_refuse(draft, KEY_local_control_listen,
+				     "must be a loopback address: whoever reaches it may cut off "
+				     "streams");
+	if ((r = split_listen(draft, config, KEY_managed_listen, host, &port)) != 0)
+		return r;
+	if (local && !is_loopback(host))
+		return config_refuse(draft, KEY_managed_listen,
+				     "must be a loopback address: stream keys arrive there");
+	return 0;
+}
+
 static int check_listen(const struct config_draft *draft, const struct config *config)
 {
 	char host[CONFIG_HOST_SIZE];
 	uint16_t port;
+	int r = split_listen(draft, config, KEY_gateway_listen, host, &port);
 
-	if (!config_split_listen(config->gateway_listen, host, &port))
-		return config_refuse(draft, KEY_gateway_listen,
-				     "must be address:port, such as 127.0.0.1:8002, 0.0.0.0:8002 "
-				     "or [::1]:8002, with a port from 1 to 65535");
+	if (r != 0)
+		return r;
 	int64_t base = config->gateway_direct_base_port;
 
 	if (base > 0 && port > base && port <= base + GATEWAYS_MAX)
@@ -110,10 +166,10 @@ static int check_words(const struct config_draft *draft, const struct config *co
 	    (strncmp(config->registry_store, STORE_SQLITE, strlen(STORE_SQLITE)) != 0 ||
 	     config->registry_store[strlen(STORE_SQLITE)] == '\0'))
 		return config_refuse(draft, KEY_registry_store, "must be sqlite:PATH or memory");
-	if (strcmp(config->managed_provider, "none") != 0)
+	if (words_find(&provider_words, text_of(config->managed_provider), PROVIDER_COUNT) ==
+	    PROVIDER_COUNT)
 		return config_refuse(draft, KEY_managed_provider,
-				     "must be none; providers of managed streams come with a "
-				     "later release");
+				     "must be local, cloudflare or none");
 	return 0;
 }
 
@@ -220,6 +276,13 @@ static int check_secrets(const struct config_draft *draft, const struct config *
 	return 0;
 }
 
+static const enum config_index secret_files[] = {
+	KEY_gateway_jwt_secret_file,
+	KEY_gateway_tls_key_file,
+	KEY_cloudflare_api_token_file,
+	KEY_cloudflare_webhook_secret_file,
+};
+
 int config_check(const struct config_draft *draft, const struct config *config)
 {
 	int r = 0;
@@ -229,6 +292,8 @@ int config_check(const struct config_draft *draft, const struct config *config)
 	if (r == 0)
 		r = check_listen(draft, config);
 	if (r == 0)
+		r = check_media(draft, config);
+	if (r == 0)
 		r = check_url(draft, config);
 	if (r == 0)
 		r = check_words(draft, config);
@@ -237,10 +302,8 @@ int config_check(const struct config_draft *draft, const struct config *config)
 	for (size_t i = 0; i < CONFIG_KEY_COUNT && r == 0; i++)
 		if (key_at((enum config_index)i)->type == CONFIG_FILE)
 			r = check_file(draft, config, (enum config_index)i);
-	if (r == 0)
-		r = check_secret_mode(draft, config, KEY_gateway_jwt_secret_file);
-	if (r == 0)
-		r = check_secret_mode(draft, config, KEY_gateway_tls_key_file);
+	for (size_t i = 0; i < sizeof secret_files / sizeof secret_files[0] && r == 0; i++)
+		r = check_secret_mode(draft, config, secret_files[i]);
 	if (r == 0)
 		r = check_secrets(draft, config, KEY_gateway_jwt_secret_file);
 	return r;

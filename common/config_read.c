@@ -309,6 +309,25 @@ static int read_environment(struct config_draft *draft)
 	return r;
 }
 
+/* The vendor's own names: who sets both wants that provider, unless he says otherwise. */
+static int read_vendor(struct config_draft *draft)
+{
+	static const char account[] = "CLOUDFLARE_ACCOUNT_ID=", token[] = "CLOUDFLARE_API_TOKEN=";
+	const struct config_place place = { .origin = ORIGIN_ENVIRONMENT,
+					    .variable = "CLOUDFLARE_ACCOUNT_ID=..." };
+	bool has_account = false, has_token = false;
+
+	for (char *const *at = draft->source->environment; at && *at; at++) {
+		has_account |=
+			strncmp(*at, account, sizeof account - 1) == 0 && (*at)[sizeof account - 1];
+		has_token |= strncmp(*at, token, sizeof token - 1) == 0 && (*at)[sizeof token - 1];
+	}
+	if (!has_account || !has_token ||
+	    draft->settings[KEY_managed_provider].place.origin != ORIGIN_DEFAULT)
+		return 0;
+	return set(draft, KEY_managed_provider, &place, "cloudflare");
+}
+
 static int read_set(struct config_draft *draft, const char *given)
 {
 	const struct config_place place = { .origin = ORIGIN_SET };
@@ -354,6 +373,8 @@ int config_read(struct config_draft *draft)
 		r = read_environment(draft);
 	for (const char *const *at = draft->source->sets; at && *at && r == 0; at++)
 		r = read_set(draft, *at);
+	if (r == 0)
+		r = read_vendor(draft);
 	for (size_t i = 0; i < CONFIG_KEY_COUNT && r == 0; i++)
 		if (key_at(i)->type == CONFIG_FILE)
 			r = place_path(draft, &draft->settings[i]);

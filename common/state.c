@@ -74,6 +74,8 @@ void state_clear(struct state *self)
 	const struct state_options options = self->options;
 
 	memset(self->gateways, 0, sizeof self->gateways);
+	memset(self->mark, 0, sizeof self->mark);
+	self->mark_seq = 0;
 	table_clear(&self->user_index);
 	table_clear(&self->stream_index);
 	pool_init(&self->pool, self->pool.region, options.text_bytes);

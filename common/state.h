@@ -14,6 +14,7 @@
 #define GATEWAYS_MAX 128
 #define APPS_PER_USER_MAX 16
 #define STATE_NONE TABLE_NONE /* no slot */
+#define STATE_OUTPUT_NUMBER_MAX 1000000 /* of one stream, in all its life */
 _Static_assert(STATE_NONE == UINT32_MAX, "slots are plain numbers");
 
 enum session_state {
@@ -102,7 +103,7 @@ struct state_managed {
 };
 
 struct state_outputs {
-	uint64_t seq;
+	uint64_t seq; /* 0: there never were any */
 	struct state_output items[OUTPUTS_MAX]; /* by number, without gaps */
 	uint32_t next_number;
 };
@@ -185,6 +186,12 @@ struct state_output *state_output_find(const struct state *self, const struct st
 				       uint64_t number);
 uint32_t state_viewers_watching(const struct state *self, const struct state_stream *stream);
 
+/* state_viewers_owed() - whether somebody must be told if @stream ended now by @cause: who can be
+ * reached of those who watch, and who left and was not told yet.
+ */
+bool state_viewers_owed(const struct state *self, const struct state_stream *stream,
+			enum end_cause cause);
+
 struct text state_text(const struct state *self, struct pooled kept);
 
 /* state_link() - the glasses link as it is known now: a lost gateway makes it lost. */
@@ -210,9 +217,8 @@ bool state_row(const struct state *self, uint64_t *cursor, struct stream_event *
  */
 struct state_record {
 	const struct state_user *user;
-	unsigned user_step, app_step;
+	unsigned user_step, app_step, stream_step;
 	uint32_t app, stream; /* that come next */
-	bool active_done;
 };
 
 void state_record_begin(const struct state *self, const struct state_user *user,
@@ -220,6 +226,9 @@ void state_record_begin(const struct state *self, const struct state_user *user,
 /* state_record_next() - false when there are no more rows. */
 bool state_record_next(const struct state *self, struct state_record *record,
 		       struct stream_event *out);
+
+/* state_mark_row() - the row that rebuilds the mark; false if there is none. */
+bool state_mark_row(const struct state *self, struct stream_event *out);
 
 /* state_gateway_row() - the row that rebuilds @gateway. */
 void state_gateway_row(const struct state_gateway *gateway, struct stream_event *out);

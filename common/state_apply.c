@@ -183,6 +183,15 @@ static int on_gateway_changed(struct state *self, const struct stream_event *eve
 	return 0;
 }
 
+static int on_marked(struct state *self, const struct stream_event *event)
+{
+	if (event->seq <= self->mark_seq || event->deployment_marked.mark.length == 0)
+		return STATE_E_OLD;
+	self->mark_seq = event->seq;
+	text_put(event->deployment_marked.mark, self->mark, sizeof self->mark);
+	return 0;
+}
+
 static int session_move(struct state *self, const struct stream_event *event,
 			enum session_state session)
 {
@@ -395,6 +404,8 @@ static int on_app_subscribed(struct state *self, const struct stream_event *even
 int state_apply(struct state *self, const struct stream_event *event)
 {
 	switch (event->type) {
+	case EVENT_DEPLOYMENT_MARKED:
+		return on_marked(self, event);
 	case EVENT_GATEWAY_CHANGED:
 		return on_gateway_changed(self, event);
 	case EVENT_SESSION_OPENED:

@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* A snapshot as a run of story events, and the hash that a replay must reach. */
+/* A snapshot as a run of story events, and the records of a store. */
 #include "common/state_internal.h"
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 /* The cursor is (part << 48 | slot << 8 | step).  Everything is walked by its slot, never along a
  * list: a slot stays while its entity lives, so the story may go on between two rows and still
  * nothing is left out that was there from the first row to the last.
  */
-enum { PART_GATEWAYS, PART_USERS, PART_APPS, PART_STREAMS, PART_DONE };
+enum { PART_MARK, PART_GATEWAYS, PART_USERS, PART_APPS, PART_STREAMS, PART_DONE };
 enum { STEP_SESSION, STEP_ENDING, STEP_LINK, STEP_GLASSES, STEP_USER_DONE };
 enum { STEP_APP, STEP_SUBSCRIBED, STEP_APP_DONE };
+enum { STEP_STREAM, STEP_MANAGED }; /* and on: state_managed_row() counts its own */
 
 static uint64_t cursor_of(unsigned part, uint32_t slot, unsigned step)
 {
 	return (uint64_t)part << 48 | (uint64_t)slot << 8 | step;
+}
+
+bool state_mark_row(const struct state *self, struct stream_event *out)
+{
+	*out = (struct stream_event){ .type = EVENT_DEPLOYMENT_MARKED, .seq = self->mark_seq };
+	out->deployment_marked.mark = text_of(self->mark);
+	return self->mark[0] != '\0';
 }
 
 void state_gateway_row(const struct state_gateway *gateway, struct stream_event *out)
@@ -55,7 +60,8 @@ static void stream_row(const struct state *self, const struct state_stream *stre
 				      .stream_seq = stream->stream_seq };
 	out->snapshot_stream.kind = stream->kind;
 	out->snapshot_stream.package = state_text(self, stream->package);
-	if (url || !stream->start_delivered)
+	/* A managed input is taken over by its URL (provider.adopt). */
+	if (url || !stream->start_delivered || stream->kind == KIND_MANAGED)
 		out->snapshot_stream.rtmp_url = state_text(self, stream->rtmp_url);
 	if (!stream->start_delivered) {
 		out->snapshot_stream.video = state_text(self, stream->video);
@@ -129,6 +135,13 @@ static bool link_row(const struct state *self, const struct state_user *user, un
 
 /* Each part_row(): the row at (@slot, @step), moved on past what has none; false: the slot is done.
  */
+static bool part_mark(const struct state *self, uint32_t slot, unsigned *step,
+		      struct stream_event *out)
+{
+	(void)slot;
+	return *step == 0 && state_mark_row(self, out);
+}
+
 static bool part_gateways(const struct state *self, uint32_t slot, unsigned *step,
 			  struct stream_event *out)
 {
@@ -179,22 +192,24 @@ static bool part_streams(const struct state *self, uint32_t slot, unsigned *step
 {
 	const struct state_stream *stream = &self->streams[slot];
 
-	if (stream->phase == PHASE_NONE || *step > 0)
+	if (stream->phase == PHASE_NONE)
 		return false;
-	stream_row(self, stream, false, out);
-	return true;
+	if (*step == STEP_STREAM) {
+		stream_row(self, stream, false, out);
+		return true;
+	}
+	return state_managed_row(self, stream, *step - STEP_MANAGED, out);
 }
 
 bool state_row(const struct state *self, uint64_t *cursor, struct stream_event *out)
 {
 	static bool (*const part_row[PART_DONE])(const struct state *self, uint32_t slot,
 						 unsigned *step, struct stream_event *out) = {
-		[PART_GATEWAYS] = part_gateways,
-		[PART_USERS] = part_users,
-		[PART_APPS] = part_apps,
-		[PART_STREAMS] = part_streams,
+		[PART_MARK] = part_mark, [PART_GATEWAYS] = part_gateways, [PART_USERS] = part_users,
+		[PART_APPS] = part_apps, [PART_STREAMS] = part_streams,
 	};
 	const uint32_t slots[PART_DONE] = {
+		[PART_MARK] = 1,
 		[PART_GATEWAYS] = GATEWAYS_MAX,
 		[PART_USERS] = self->users_fresh,
 		[PART_APPS] = self->apps_fresh,
@@ -220,7 +235,8 @@ void state_record_begin(const struct state *self, const struct state_user *user,
 	(void)self;
 	*record = (struct state_record){ .user = user,
 					 .app = user->apps,
-					 .stream = user->liabilities };
+					 .stream = user->active != STATE_NONE ? user->active
+									      : user->liabilities };
 }
 
 static void remembered_row(const struct state *self, const struct state_app *app,
@@ -232,23 +248,24 @@ static void remembered_row(const struct state *self, const struct state_app *app
 	out->snapshot_remembered.app_type = app->type;
 }
 
+/* The active stream first, then those that owe something. */
 static bool record_stream(const struct state *self, struct state_record *record,
 			  struct stream_event *out)
 {
-	uint32_t slot = record->stream;
+	for (; record->stream != STATE_NONE; record->stream_step = STEP_STREAM) {
+		const struct state_stream *stream = &self->streams[record->stream];
+		const unsigned step = record->stream_step++;
 
-	if (!record->active_done) {
-		record->active_done = true;
-		if (record->user->active != STATE_NONE) {
-			stream_row(self, &self->streams[record->user->active], true, out);
+		if (step == STEP_STREAM) {
+			stream_row(self, stream, true, out);
 			return true;
 		}
+		if (state_managed_row(self, stream, step - STEP_MANAGED, out))
+			return true;
+		record->stream = record->stream == record->user->active ? record->user->liabilities
+									: stream->next;
 	}
-	if (slot == STATE_NONE)
-		return false;
-	record->stream = self->streams[slot].next;
-	stream_row(self, &self->streams[slot], true, out);
-	return true;
+	return false;
 }
 
 static bool record_app(const struct state *self, struct state_record *record,
@@ -280,108 +297,4 @@ bool state_record_next(const struct state *self, struct state_record *record,
 		return true;
 	}
 	return record_stream(self, record, out) || record_app(self, record, out);
-}
-
-static uint64_t hash_text(const struct state *self, struct pooled kept)
-{
-	struct text text = state_text(self, kept);
-
-	return XXH3_64bits(text.bytes, text.length);
-}
-
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-	return XXH3_64bits_withSeed(&value, sizeof value, hash);
-}
-
-static uint64_t hash_app(const struct state *self, const struct state_app *app)
-{
-	uint64_t hash = hash_text(self, app->package);
-
-	hash = mix(hash, hash_text(self, app->types));
-	hash = mix(hash, app->seq);
-	hash = mix(hash, app->subscribed_seq);
-	hash = mix(hash, app->link);
-	hash = mix(hash, app->gateway);
-	return mix(hash,
-		   (uint64_t)app->state << 16 | (uint64_t)app->type << 8 | (uint64_t)app->wants);
-}
-
-/* Not what outlives a session only where its apps are remembered: last_epoch, glasses_seq. */
-static uint64_t hash_user(const struct state *self, const struct state_user *user)
-{
-	uint64_t hash = hash_text(self, user->id);
-
-	hash = mix(hash, (uint64_t)user->session << 8 | user->link_state);
-	if (user->session != SESSION_NONE) {
-		hash = mix(hash, user->session_seq);
-		hash = mix(hash, hash_text(self, user->model));
-		hash = mix(hash, (uint64_t)user->connected << 8 | user->wifi);
-	}
-	if (user->link_state != LINK_NONE)
-		hash = mix(hash, user->link_seq);
-	if (user->link_state == LINK_UP) {
-		hash = mix(hash, user->link);
-		hash = mix(hash, user->gateway);
-	}
-	return hash;
-}
-
-/* Not the URL, which is not published, and not what only explains. */
-static uint64_t hash_stream(const struct state *self, const struct state_stream *stream)
-{
-	uint64_t hash = hash_text(self, stream->id);
-
-	hash = mix(hash, hash_text(self, stream->package));
-	hash = mix(hash, hash_text(self, stream->told_id));
-	hash = mix(hash, hash_text(self, stream->stop_app_id));
-	hash = mix(hash, stream->epoch);
-	hash = mix(hash, stream->seq);
-	hash = mix(hash, stream->stream_seq);
-	hash = mix(hash, stream->opened_seq);
-	hash = mix(hash, stream->activity_seq);
-	hash = mix(hash, stream->status_seq);
-	hash = mix(hash, stream->status_stream_seq);
-	hash = mix(hash, stream->missed);
-	hash = mix(hash, (uint64_t)stream->created_ms);
-	hash = mix(hash, (uint64_t)stream->kind << 24 | (uint64_t)stream->phase << 16 |
-				 (uint64_t)stream->end_cause << 8 | stream->hop);
-	return mix(hash, (uint64_t)stream->was_live << 3 | (uint64_t)stream->start_delivered << 2 |
-				 (uint64_t)stream->stop_owed << 1 | stream->told_owed);
-}
-
-static uint64_t hash_gateway(const struct state_gateway *gateway)
-{
-	uint64_t hash = XXH3_64bits(gateway->name, strlen(gateway->name));
-
-	hash = mix(hash, gateway->incarnation);
-	hash = mix(hash, gateway->seq);
-	return mix(hash, gateway->state);
-}
-
-/* Sums, so that neither slot numbers nor list order matter. */
-uint64_t state_hash(const struct state *self)
-{
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < GATEWAYS_MAX; i++)
-		if (self->gateways[i].incarnation != 0)
-			sum += hash_gateway(&self->gateways[i]);
-	for (uint32_t i = 0; i < self->users_fresh; i++) {
-		const struct state_user *user = &self->users[i];
-		uint64_t hash;
-
-		if (!user->used || user->dormant)
-			continue;
-		hash = hash_user(self, user);
-		for (uint32_t slot = user->apps; slot != STATE_NONE; slot = self->apps[slot].next)
-			if (self->apps[slot].state != APP_STOPPED)
-				sum += mix(hash, hash_app(self, &self->apps[slot]));
-		sum += hash;
-	}
-	for (uint32_t i = 0; i < self->streams_fresh; i++)
-		if (self->streams[i].phase != PHASE_NONE)
-			sum += mix(hash_text(self, self->users[self->streams[i].user].id),
-				   hash_stream(self, &self->streams[i]));
-	return sum;
 }

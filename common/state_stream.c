@@ -29,6 +29,8 @@ static void stream_free(struct state *self, struct state_stream *stream)
 	texts_of(stream, texts);
 	for (unsigned i = 0; i < 10; i++)
 		pool_drop(&self->pool, texts[i]);
+	if (stream->kind == KIND_MANAGED)
+		state_managed_free(self, stream);
 	self->users[stream->user].streams--;
 	*stream = (struct state_stream){ .next = self->streams_free };
 	self->streams_free = slot;
@@ -55,12 +57,12 @@ static void unlink_liability(struct state *self, struct state_user *user,
 		}
 }
 
-static void release(struct state *self, struct state_stream *stream)
+void state_stream_release(struct state *self, struct state_stream *stream)
 {
 	struct state_user *user = &self->users[stream->user];
 	uint32_t user_slot = stream->user;
 
-	if (stream->stop_owed || stream->told_owed)
+	if (stream->stop_owed || stream->told_owed || stream->input_owed)
 		return;
 	unlink_liability(self, user, stream);
 	stream_free(self, stream);
@@ -128,21 +130,20 @@ static int leave(struct state *self, const struct state_user *user, int outcome)
 	return outcome;
 }
 
-/* What only explains is kept if there is room: the story has it anyway. */
-static void keep_or_drop(struct state *self, struct text text, struct pooled *kept)
+void state_keep_or_drop(struct state *self, struct text text, struct pooled *kept)
 {
 	if (!pool_replace(&self->pool, text, kept))
 		pool_drop(&self->pool, kept);
 }
 
-static void stamp(struct state_stream *stream, const struct stream_event *event)
+void state_stream_stamp(struct state_stream *stream, const struct stream_event *event)
 {
 	stream->seq = event->seq;
 	stream->stream_seq = event->stream_seq;
 	stream->activity_ms = event->sent_ms;
 }
 
-static void visible(struct state_stream *stream, const struct stream_event *event)
+void state_stream_visible(struct state_stream *stream, const struct stream_event *event)
 {
 	stream->status_seq = event->seq;
 	stream->status_stream_seq = event->stream_seq;
@@ -169,8 +170,13 @@ static int on_opened(struct state *self, const struct stream_event *event)
 	stream->opened_seq = stream->activity_seq = event->seq;
 	stream->last_ack_age_ms = -1;
 	occupy(self, user, stream);
-	stamp(stream, event);
-	visible(stream, event);
+	state_stream_stamp(stream, event);
+	state_stream_visible(stream, event);
+	if (stream->kind == KIND_MANAGED) {
+		state_managed_init(self, stream);
+		if (!state_managed_open(self, stream, event))
+			return STATE_E_FULL;
+	}
 	if (!pool_keep(&self->pool, event->stream_opened.package, &stream->package) ||
 	    !pool_keep(&self->pool, event->stream_opened.rtmp_url, &stream->rtmp_url) ||
 	    !pool_keep(&self->pool, event->stream_opened.video, &stream->video) ||
@@ -183,9 +189,9 @@ static int on_opened(struct state *self, const struct stream_event *event)
 static int on_status(struct state *self, struct state_stream *stream,
 		     const struct stream_event *event)
 {
-	stamp(stream, event);
+	state_stream_stamp(stream, event);
 	if (event->stream_status.status != DEVICE_NONE || stream->kind == KIND_MANAGED) {
-		visible(stream, event);
+		state_stream_visible(stream, event);
 		stream->status = (uint8_t)event->stream_status.status;
 	}
 	stream->activity_seq = event->seq;
@@ -196,14 +202,14 @@ static int on_status(struct state *self, struct state_stream *stream,
 		stream->start_delivered = true; /* a device that talks about it has got it */
 		forget_start(self, stream);
 	}
-	keep_or_drop(self, event->stream_status.detail, &stream->detail);
+	state_keep_or_drop(self, event->stream_status.detail, &stream->detail);
 	return 0;
 }
 
 static int on_moved(struct state *self, struct state_stream *stream,
 		    const struct stream_event *event)
 {
-	stamp(stream, event);
+	state_stream_stamp(stream, event);
 	stream->activity_seq = event->seq;
 	stream->phase = (uint8_t)event->stream_moved.phase;
 	stream->missed = event->stream_moved.missed;
@@ -217,10 +223,9 @@ static int on_moved(struct state *self, struct state_stream *stream,
 static int on_closed(struct state *self, struct state_stream *stream,
 		     const struct stream_event *event)
 {
-	stamp(stream, event);
-	visible(stream, event);
+	state_stream_stamp(stream, event);
+	state_stream_visible(stream, event);
 	become_liability(self, stream);
-	stream->phase = PHASE_CLOSED;
 	stream->closed_ms = event->sent_ms;
 	stream->end_cause = (uint8_t)event->stream_closed.end_cause;
 	stream->hop = (uint8_t)event->stream_closed.hop;
@@ -230,14 +235,17 @@ static int on_closed(struct state *self, struct state_stream *stream,
 	stream->last_ack_age_ms = event->stream_closed.last_ack_age_ms;
 	stream->stop_owed = event->stream_closed.stop_owed;
 	stream->told_owed = event->stream_closed.told_owed;
+	if (stream->kind == KIND_MANAGED)
+		state_managed_close(self, stream, event);
+	stream->phase = PHASE_CLOSED;
 	forget_start(self, stream);
 	pool_drop(&self->pool, &stream->rtmp_url);
-	keep_or_drop(self, event->stream_closed.by, &stream->by);
-	keep_or_drop(self, event->stream_closed.detail, &stream->detail);
+	state_keep_or_drop(self, event->stream_closed.by, &stream->by);
+	state_keep_or_drop(self, event->stream_closed.detail, &stream->detail);
 	/* A stop without its words still stops. */
-	keep_or_drop(self, event->stream_closed.told_id, &stream->told_id);
-	keep_or_drop(self, event->stream_closed.stop_app_id, &stream->stop_app_id);
-	release(self, stream);
+	state_keep_or_drop(self, event->stream_closed.told_id, &stream->told_id);
+	state_keep_or_drop(self, event->stream_closed.stop_app_id, &stream->stop_app_id);
+	state_stream_release(self, stream);
 	return 0;
 }
 
@@ -255,7 +263,7 @@ static bool keep_row_texts(struct state *self, struct state_stream *stream,
 
 static void read_row(struct state_stream *stream, const struct stream_event *event)
 {
-	stamp(stream, event);
+	state_stream_stamp(stream, event);
 	stream->kind = (uint8_t)event->snapshot_stream.kind;
 	stream->phase = (uint8_t)event->snapshot_stream.phase;
 	stream->epoch = event->epoch;
@@ -289,8 +297,10 @@ static int on_row(struct state *self, const struct stream_event *event)
 {
 	struct state_stream *stream = state_stream_find(self, event->stream_id);
 
-	if (!is_record(event) || (stream && event->seq <= stream->seq))
+	if (!is_record(event) ||
+	    (stream && (event->seq <= stream->seq || event->snapshot_stream.kind != stream->kind)))
 		return STATE_E_OLD;
+	const bool fresh = !stream;
 	struct state_user *user = state_user_need(self, event->user_id);
 
 	if (!user)
@@ -302,25 +312,55 @@ static int on_row(struct state *self, const struct stream_event *event)
 	vacate(self, user, stream);
 	unlink_liability(self, user, stream);
 	read_row(stream, event);
+	if (stream->kind == KIND_MANAGED && fresh)
+		state_managed_init(self, stream);
+	else if (stream->kind == KIND_MANAGED)
+		state_managed_sum_up(self, stream);
 	if (event->epoch > user->last_epoch)
 		user->last_epoch = event->epoch;
 	bool kept = keep_row_texts(self, stream, event);
 
-	keep_or_drop(self, event->snapshot_stream.by, &stream->by);
-	keep_or_drop(self, event->snapshot_stream.detail, &stream->detail);
+	state_keep_or_drop(self, event->snapshot_stream.by, &stream->by);
+	state_keep_or_drop(self, event->snapshot_stream.detail, &stream->detail);
 
 	if (phase_active(stream->phase)) {
 		occupy(self, user, stream);
 	} else {
 		become_liability(self, stream);
-		release(self, stream);
+		/* The row of the managed half follows, and knows whether its input is owed. */
+		if (stream->kind != KIND_MANAGED)
+			state_stream_release(self, stream);
 	}
 	return kept ? 0 : STATE_E_FULL;
 }
 
-/* Whether @event may still change @stream: what is closed only settles what it owes.  What makes no
- * sense is no news either.
- */
+/* What is closed only settles what it owes, and only managed streams have viewers and an input. */
+static bool is_news_of_managed(const struct state_stream *stream, const struct stream_event *event)
+{
+	const bool active = stream->phase != PHASE_CLOSED;
+
+	switch (event->type) {
+	case EVENT_STREAM_JOINED:
+		return active && event->stream_joined.package.length > 0;
+	case EVENT_STREAM_LEFT:
+	case EVENT_STREAM_INGEST:
+	case EVENT_STREAM_PLAYBACK:
+		return active;
+	case EVENT_STREAM_PROVISIONED:
+		return active ? phase_active(event->stream_provisioned.phase)
+			      : event->stream_provisioned.phase == PHASE_CLOSED;
+	case EVENT_STREAM_OUTPUT:
+		return active && event->stream_output.state != OUTPUT_NONE &&
+		       event->stream_output.output > 0 &&
+		       event->stream_output.output < STATE_OUTPUT_NUMBER_MAX;
+	case EVENT_STREAM_TOLD:
+		return true;
+	default:
+		return !active && event->type == EVENT_STREAM_INPUT_SETTLED;
+	}
+}
+
+/* Whether @event may still change @stream.  What makes no sense is no news either. */
 static bool is_news(const struct state_stream *stream, const struct stream_event *event)
 {
 	if (event->seq <= stream->seq || event->epoch != stream->epoch)
@@ -332,8 +372,12 @@ static bool is_news(const struct state_stream *stream, const struct stream_event
 		return stream->phase != PHASE_CLOSED && phase_active(event->stream_moved.phase);
 	case EVENT_STREAM_CLOSED:
 		return stream->phase != PHASE_CLOSED && event->stream_closed.end_cause != END_NONE;
-	default:
+	case EVENT_STREAM_STOP_SETTLED:
 		return stream->phase == PHASE_CLOSED;
+	default:
+		return stream->kind == KIND_MANAGED
+			       ? is_news_of_managed(stream, event)
+			       : event->type == EVENT_STREAM_TOLD && stream->phase == PHASE_CLOSED;
 	}
 }
 
@@ -345,6 +389,9 @@ int state_apply_stream(struct state *self, const struct stream_event *event)
 		return on_row(self, event);
 	struct state_stream *stream = state_stream_find(self, event->stream_id);
 
+	if (stream &&
+	    (event->type == EVENT_SNAPSHOT_MANAGED || event->type == EVENT_SNAPSHOT_OUTPUTS))
+		return state_apply_managed_row(self, stream, event);
 	if (!stream || !is_news(stream, event))
 		return STATE_E_OLD;
 	switch (event->type) {
@@ -354,17 +401,17 @@ int state_apply_stream(struct state *self, const struct stream_event *event)
 		return on_moved(self, stream, event);
 	case EVENT_STREAM_CLOSED:
 		return on_closed(self, stream, event);
-	case EVENT_STREAM_TOLD:
-		stamp(stream, event);
-		stream->told_owed = false;
-		release(self, stream);
-		return 0;
 	case EVENT_STREAM_STOP_SETTLED:
-		stamp(stream, event);
+		state_stream_stamp(stream, event);
 		stream->stop_owed = false;
-		release(self, stream);
+		state_stream_release(self, stream);
 		return 0;
 	default:
-		return STATE_E_OLD;
+		if (stream->kind == KIND_MANAGED)
+			return state_apply_managed(self, stream, event);
+		state_stream_stamp(stream, event); /* stream.told, of the one who is owed */
+		stream->told_owed = false;
+		state_stream_release(self, stream);
+		return 0;
 	}
 }

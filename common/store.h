@@ -20,7 +20,7 @@
 
 #define STORE_SCHEMA 1 /* version of keys and values; a store of a newer one is refused */
 #define STORE_KEY_MAX 320 /* bytes */
-#define STORE_VALUE_MAX 262144
+#define STORE_VALUE_MAX 524288
 #define STORE_ROW_MAX 65535 /* the three texts of a row together */
 #define STORE_PATH_MAX 480 /* SQLite knows names of up to 512; ours grow by ".reserve" */
 #define STORE_RESERVE_BYTES (16u << 20) /* room kept for the ends of streams on a full disk */

@@ -27,6 +27,7 @@
 #define HEARTBEAT_IVL_MS 500
 #define HEARTBEAT_TIMEOUT_MS 1500
 #define HEARTBEAT_TTL_MS 2000
+#define HANDSHAKE_IVL_MS 2000 /* libzmq would wait 30 s for a greeting that got lost */
 #define RECONNECT_IVL_MS 10
 #define RECONNECT_MAX_MS 500
 
@@ -184,6 +185,7 @@ static int create(struct transport *self, int type, struct transport_socket *out
 		{ ZMQ_HEARTBEAT_TTL, HEARTBEAT_TTL_MS },
 		{ ZMQ_RECONNECT_IVL, RECONNECT_IVL_MS },
 		{ ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS },
+		{ ZMQ_HANDSHAKE_IVL, HANDSHAKE_IVL_MS },
 		{ ZMQ_BACKLOG, BACKLOG },
 	};
 	const int64_t message_max = FRAME_MAX;

@@ -31,7 +31,13 @@
 #define EDGE_API_KEY_MAX 256
 #define EDGE_STATUS_MAX 64 /* a status word of a device; longer is as good as unknown */
 #define EDGE_QUALITY_MAX 16
-#define EDGE_RESTREAM_MAX (10 * (URL_MAX + 128)) /* 10 of {"url":…,"name":…} */
+/* Outputs as apps see them: 10 of {"url":…,"name":…,"status":…,"error":…}, and in the answer to a
+ * REST call also "outputId" and "addedBy"; every byte of a text may have to be escaped, as \u001f.
+ */
+#define EDGE_OUTPUT_MAX (6 * (OUTPUT_URL_MAX + OUTPUT_NAME_MAX + OUTPUT_ERROR_MAX) + 128)
+#define EDGE_OUTPUTS_MAX (OUTPUTS_MAX * EDGE_OUTPUT_MAX + 2)
+#define EDGE_OUTPUT_RECORDS_MAX (OUTPUTS_MAX * (EDGE_OUTPUT_MAX + 6 * PACKAGE_MAX) + 2)
+#define EDGE_OUTPUT_ID_MAX 20 /* a number, as text */
 
 /* clang-format off */
 /* Glasses to us */
@@ -83,7 +89,7 @@
 	F(S, OBJECT, video, "video", OPTION_MAX, EDGE_OPT | EDGE_EMPTY, "for the glasses, verbatim") \
 	F(S, OBJECT, audio, "audio", OPTION_MAX, EDGE_OPT | EDGE_EMPTY, "for the glasses, verbatim") \
 	F(S, OBJECT, stream, "stream", OPTION_MAX, EDGE_OPT | EDGE_EMPTY, "for the glasses, verbatim") \
-	F(S, ARRAY, restream, "restreamDestinations", EDGE_RESTREAM_MAX, EDGE_OPT | EDGE_SECRET, "")
+	F(S, ARRAY, restream, "restreamDestinations", DESTINATIONS_MAX, EDGE_OPT | EDGE_SECRET, "[{url, name}]")
 #define EDGE_MANAGED_STREAM_STOP_FIELDS(F, S) \
 	F(S, STR, package, "packageName", PACKAGE_MAX, EDGE_OPT, "the app; the socket decides")
 #define EDGE_STREAM_STATUS_CHECK_FIELDS(F, S) \
@@ -96,6 +102,10 @@
 	F(S, STR, model, "modelName", MODEL_MAX, EDGE_OPT, "model of the glasses") \
 	F(S, BOOL, wifi_connected, "wifiConnected", 0, EDGE_OPT, "WiFi of the glasses") \
 	F(S, STR, wifi_ssid, "wifiSsid", SSID_MAX, EDGE_OPT, "name of the network")
+#define EDGE_OUTPUT_FIELDS(F, S) \
+	F(S, STR, url, "url", OUTPUT_URL_MAX, EDGE_OPT | EDGE_SECRET, "the destination") \
+	F(S, STR, name, "name", OUTPUT_NAME_MAX, EDGE_OPT | EDGE_CUT, "what the app calls it") \
+	F(S, STR, package, "packageName", PACKAGE_MAX, EDGE_OPT, "the app; may stand in the query")
 
 /* To glasses */
 #define EDGE_CONNECTION_ACK_FIELDS(F, S) \
@@ -167,6 +177,16 @@
 	F(S, NOW, data_timestamp, "timestamp", 0, 0, "") \
 	F(S, CLOSE, data_end, "", 0, 0, "") \
 	F(S, NOW, timestamp, "timestamp", 0, 0, "")
+#define EDGE_MANAGED_STREAM_STATUS_FIELDS(F, S) \
+	F(S, STR, status, "status", NAME_MAX_BYTES, 0, "app-facing word") \
+	F(S, STR, hls, "hlsUrl", PLAYBACK_URL_MAX, EDGE_OPT, "absent while it is being made") \
+	F(S, STR, dash, "dashUrl", PLAYBACK_URL_MAX, EDGE_OPT, "likewise") \
+	F(S, STR, webrtc, "webrtcUrl", PLAYBACK_URL_MAX, EDGE_OPT, "if the provider has it") \
+	F(S, STR, preview, "previewUrl", PLAYBACK_URL_MAX, EDGE_OPT, "a page with a player") \
+	F(S, STR, thumbnail, "thumbnailUrl", PLAYBACK_URL_MAX, EDGE_OPT, "a picture") \
+	F(S, STR, stream_id, "streamId", STREAM_ID_MAX, 0, "the stream") \
+	F(S, STR, message, "message", DETAIL_MAX, EDGE_OPT, "for people") \
+	F(S, ARRAY, outputs, "outputs", EDGE_OUTPUTS_MAX, EDGE_OPT | EDGE_SECRET, "[{url, name, status, error}]")
 #define EDGE_DATA_STREAM_FIELDS(F, S) \
 	F(S, STR, session_id, "sessionId", EDGE_SESSION_ID_MAX, 0, "of the receiving app") \
 	F(S, STR, stream_type, "streamType", TYPE_NAME_MAX, 0, "type of the relayed message") \
@@ -183,6 +203,20 @@
 	F(S, WHEN, created_ms, "createdAt", 0, 0, "Unix ms") \
 	F(S, STR, rtmp_url, "rtmpUrl", URL_MAX, EDGE_OPT | EDGE_SECRET, "only for the owner") \
 	F(S, STR, requesting_app_id, "requestingAppId", PACKAGE_MAX, 0, "the owner") \
+	F(S, CLOSE, stream_info_end, "", 0, 0, "")
+#define EDGE_CHECK_MANAGED_FIELDS(F, S) \
+	F(S, FIXED, has_active_stream, "hasActiveStream", "true", 0, "") \
+	F(S, OPEN, stream_info, "streamInfo", 0, 0, "") \
+	F(S, FIXED, info_type, "type", "\"managed\"", 0, "") \
+	F(S, STR, stream_id, "streamId", STREAM_ID_MAX, 0, "the stream") \
+	F(S, FIXED, status, "status", "\"active\"", 0, "whatever the phase") \
+	F(S, WHEN, created_ms, "createdAt", 0, 0, "Unix ms") \
+	F(S, STR, hls, "hlsUrl", PLAYBACK_URL_MAX, EDGE_OPT, "absent while it is being made") \
+	F(S, STR, dash, "dashUrl", PLAYBACK_URL_MAX, EDGE_OPT, "likewise") \
+	F(S, STR, webrtc, "webrtcUrl", PLAYBACK_URL_MAX, EDGE_OPT, "if the provider has it") \
+	F(S, STR, preview, "previewUrl", PLAYBACK_URL_MAX, EDGE_OPT, "a page with a player") \
+	F(S, STR, thumbnail, "thumbnailUrl", PLAYBACK_URL_MAX, EDGE_OPT, "a picture") \
+	F(S, U64, viewers, "activeViewers", 0, 0, "apps that watch") \
 	F(S, CLOSE, stream_info_end, "", 0, 0, "")
 
 /* Webhooks */
@@ -210,6 +244,22 @@
 #define EDGE_REST_ERROR_FIELDS(F, S) \
 	F(S, FIXED, success, "success", "false", 0, "") \
 	F(S, STR, message, "message", REASON_MAX, 0, "e.g. App not found")
+#define EDGE_OUTPUT_ADDED_FIELDS(F, S) \
+	F(S, FIXED, success, "success", "true", 0, "") \
+	F(S, STR, output_id, "outputId", EDGE_OUTPUT_ID_MAX, 0, "its number, as text") \
+	F(S, FIXED, message, "message", "\"Output added successfully\"", 0, "")
+#define EDGE_OUTPUT_REMOVED_FIELDS(F, S) \
+	F(S, FIXED, success, "success", "true", 0, "") \
+	F(S, FIXED, message, "message", "\"Output removed successfully\"", 0, "")
+#define EDGE_OUTPUT_LIST_FIELDS(F, S) \
+	F(S, STR, stream_id, "streamId", STREAM_ID_MAX, 0, "the stream") \
+	F(S, ARRAY, outputs, "outputs", EDGE_OUTPUT_RECORDS_MAX, EDGE_SECRET, "[{outputId, url, name, addedBy, status, error}]") \
+	F(S, U64, total, "total", 0, 0, "how many") \
+	F(S, U64, stream_max, "maxPerStream", 0, 0, "outputs of one stream") \
+	F(S, U64, app_max, "maxPerApp", 0, 0, "of one app in it")
+#define EDGE_OUTPUT_ERROR_FIELDS(F, S) \
+	F(S, STR, error, "error", CODE_MAX, 0, "e.g. STREAM_NOT_FOUND") \
+	F(S, STR, message, "message", REASON_MAX, 0, "for people")
 #define EDGE_REST_HEALTH_FIELDS(F, S) \
 	F(S, FIXED, status, "status", "\"ok\"", 0, "") \
 	F(S, NOW, timestamp, "timestamp", 0, 0, "") \
@@ -233,6 +283,7 @@
 	E(MANAGED_STREAM_STOP, managed_stream_stop, FROM_APP, "managed_stream_stop") \
 	E(STREAM_STATUS_CHECK, stream_status_check, FROM_APP, "stream_status_check") \
 	E(DEVICE_STATE, device_state, FROM_REST, "") \
+	E(OUTPUT, output, FROM_REST, "") \
 	E(CONNECTION_ACK, connection_ack, TO_GLASSES, "connection_ack") \
 	E(CONNECTION_ERROR, connection_error, TO_GLASSES, "connection_error") \
 	E(START_RTMP_STREAM, start_rtmp_stream, TO_GLASSES, "start_rtmp_stream") \
@@ -246,14 +297,20 @@
 	E(APP_ENDED, app_ended, TO_APP, "app_stopped") \
 	E(CAPABILITIES_UPDATE, capabilities_update, TO_APP, "capabilities_update") \
 	E(RTMP_STREAM_STATUS, rtmp_stream_status, TO_APP, "rtmp_stream_status") \
+	E(MANAGED_STREAM_STATUS, managed_stream_status, TO_APP, "managed_stream_status") \
 	E(DATA_STREAM, data_stream, TO_APP, "data_stream") \
 	E(RTMP_STATUS_COPY, rtmp_status_copy, TO_APP, "data_stream") \
 	E(CHECK_UNMANAGED, check_unmanaged, TO_APP, "stream_status_check_response") \
+	E(CHECK_MANAGED, check_managed, TO_APP, "stream_status_check_response") \
 	E(CHECK_NONE, check_none, TO_APP, "stream_status_check_response") \
 	E(SESSION_REQUEST, session_request, TO_HOOK, "session_request") \
 	E(STOP_REQUEST, stop_request, TO_HOOK, "stop_request") \
 	E(REST_APP, rest_app, TO_REST, "") \
 	E(REST_DONE, rest_done, TO_REST, "") \
 	E(REST_ERROR, rest_error, TO_REST, "") \
+	E(OUTPUT_ADDED, output_added, TO_REST, "") \
+	E(OUTPUT_REMOVED, output_removed, TO_REST, "") \
+	E(OUTPUT_LIST, output_list, TO_REST, "") \
+	E(OUTPUT_ERROR, output_error, TO_REST, "") \
 	E(REST_HEALTH, rest_health, TO_REST, "")
 /* clang-format on */

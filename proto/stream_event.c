@@ -62,7 +62,7 @@ bool stream_event_may(enum stream_event_type type, enum role from, enum role to)
 	if (schema->to != TO_ALL)
 		return schema->to & 1u << to;
 	/* The story may also be sent as a row of a snapshot or of the history. */
-	return to == ROLE_NONE || from == ROLE_REGISTRY;
+	return to == ROLE_NONE || (from == ROLE_REGISTRY && to != ROLE_PROVIDER);
 }
 
 size_t stream_event_wire_max(enum stream_event_type type)

@@ -209,8 +209,13 @@ static void put_value(struct printer *to, const struct field *field, const void 
 		put_string(to, quote);
 		return;
 	case FIELD_LIST:
-		if (list_read(*(const struct text *)value, &wire, &count))
+		if (field->secret) { /* whole: only who made it knows which member is */
+			put_string(to, quote);
+			put_string(to, REDACTED);
+			put_string(to, quote);
+		} else if (list_read(*(const struct text *)value, &wire, &count)) {
 			put_list(to, &wire, count);
+		}
 		return;
 	case FIELD_ENUM:
 		put_string(to, quote);

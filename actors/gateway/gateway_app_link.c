@@ -58,6 +58,7 @@ void gateway_app_open(struct gateway *self, const struct gateway_edge *edge, int
 		return;
 	link->kind = LINK_APP;
 	gateway_line_init(&link->app.line);
+	gateway_line_init(&link->app.watch.line);
 	self->apps_open++;
 	gateway_clock_start(self, link, CLOCK_INIT, now_ms + self->options.init_ms);
 }
@@ -154,8 +155,8 @@ void gateway_app_not_json(struct gateway *self, struct link *link, struct effect
 void gateway_app_expired(struct gateway *self, struct link *link, enum gateway_clock clock,
 			 struct effects *fx)
 {
-	if (clock == CLOCK_REQUEST) {
-		gateway_request_expired(self, link, fx);
+	if (clock == CLOCK_REQUEST || clock == CLOCK_WATCH) {
+		gateway_request_expired(self, link, clock, fx);
 		return;
 	}
 	self->counts.inits_timed_out++;
@@ -218,7 +219,7 @@ static void on_init(struct gateway *self, struct link *link, const struct gatewa
 	link->app.key_ok = edge->key_ok;
 	link->opened_ms = self->now_ms;
 	link->app.phase = APP_JUDGED;
-	gateway_clock_stop(self, link);
+	gateway_clock_stop(self, link, DUE_LINE);
 	gateway_clock_start(self, link, CLOCK_VERDICT, now_ms + GATEWAY_VERDICT_MS);
 	if (self->round > 0)
 		gateway_link_announce(self, link, fx);
@@ -235,7 +236,7 @@ static void on_verdict(struct gateway *self, struct link *link, const struct str
 	}
 	if (link->app.phase != APP_JUDGED)
 		return; /* told again, answered again */
-	gateway_clock_stop(self, link);
+	gateway_clock_stop(self, link, DUE_LINE);
 	link->app.phase = APP_ACCEPTED;
 	link->app.accepted_ms = now_ms;
 	become_newest(self, link);
@@ -307,6 +308,21 @@ static void on_subscriptions(struct gateway *self, struct link *link,
 
 /* ---- what they say ---- */
 
+static struct ask watch_of(const struct edge_message *message)
+{
+	return (struct ask){
+		.kind = REQUEST_WATCH,
+		.video = message->managed_stream_request.video,
+		.audio = message->managed_stream_request.audio,
+		.options = message->managed_stream_request.stream,
+		.oversized = EDGE_OVERSIZED(message, managed_stream_request, video) ||
+			     EDGE_OVERSIZED(message, managed_stream_request, audio) ||
+			     EDGE_OVERSIZED(message, managed_stream_request, stream),
+		.destinations = message->managed_stream_request.restream,
+		.destinations_oversized = EDGE_OVERSIZED(message, managed_stream_request, restream),
+	};
+}
+
 static void on_request(struct gateway *self, struct link *link, const struct edge_message *message,
 		       int64_t now_ms, struct effects *fx)
 {
@@ -332,9 +348,12 @@ static void on_request(struct gateway *self, struct link *link, const struct edg
 		ask.kind = REQUEST_CHECK;
 		break;
 	case EDGE_MANAGED_STREAM_REQUEST:
-		ask.kind = REQUEST_MANAGED;
+		ask = watch_of(message);
 		break;
-	default: /* also managed_stream_stop: nobody here could have a managed stream */
+	case EDGE_MANAGED_STREAM_STOP:
+		ask.kind = REQUEST_LEAVE;
+		break;
+	default:
 		self->counts.messages_ignored++;
 		return;
 	}
@@ -396,11 +415,33 @@ static void send_status(struct gateway *self, const struct link *link,
 	status->rtmp_stream_status.app_id = event->deliver_status.owner;
 }
 
+bool gateway_app_reached(struct link *link, const struct stream_event *delivery)
+{
+	if (!link || link->app.phase != APP_ACCEPTED || link->app.replaced)
+		return false;
+	if (delivery->cause > link->app.seen_seq)
+		link->app.seen_seq = delivery->cause;
+	return true;
+}
+
+void gateway_app_told(struct gateway *self, const struct stream_event *event, struct text package,
+		      bool reached, struct effects *fx)
+{
+	struct stream_event *told = gateway_tell(self, NULL, EVENT_EDGE_APP_TOLD, fx);
+
+	told->cause = event->cause;
+	told->user_id = event->user_id;
+	told->stream_id = event->stream_id;
+	told->epoch = event->epoch;
+	told->edge_app_told.package = package;
+	told->edge_app_told.outcome = reached ? OUTCOME_SENT : OUTCOME_DROPPED;
+}
+
 static void on_deliver_status(struct gateway *self, struct link *link,
 			      const struct stream_event *event, struct effects *fx)
 {
 	bool copy = event->deliver_status.copy;
-	bool reached = link && link->app.phase == APP_ACCEPTED && !link->app.replaced;
+	bool reached = gateway_app_reached(link, event);
 
 	if (!reached) {
 		self->counts.links_missed++;
@@ -410,16 +451,8 @@ static void on_deliver_status(struct gateway *self, struct link *link,
 	} else {
 		self->counts.statuses_stale++;
 	}
-	if (copy || !event->deliver_status.terminal)
-		return;
-	struct stream_event *told = gateway_tell(self, NULL, EVENT_EDGE_APP_TOLD, fx);
-
-	told->cause = event->cause;
-	told->user_id = event->user_id;
-	told->stream_id = event->stream_id;
-	told->epoch = event->epoch;
-	told->edge_app_told.package = event->deliver_status.package;
-	told->edge_app_told.outcome = reached ? OUTCOME_SENT : OUTCOME_DROPPED;
+	if (!copy && event->deliver_status.terminal)
+		gateway_app_told(self, event, event->deliver_status.package, reached, fx);
 }
 
 /* Either kind of socket: the registry has no more use for it. */

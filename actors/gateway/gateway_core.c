@@ -117,7 +117,8 @@ static bool app_match(const void *context, uint32_t slot, struct text key)
 struct gateway *gateway_init(void *memory, const struct gateway_options *options)
 {
 	assert(options->connections_max > 0 && options->connections_max <= GATEWAY_LINKS_MAX);
-	assert(options->beat_ms > 0 && options->request_timeout_ms > 0 && options->init_ms > 0);
+	assert(options->beat_ms > 0 && options->init_ms > 0);
+	assert(options->request_timeout_ms > 0 && options->watch_timeout_ms > 0);
 	assert(options->starts_per_min > 0 && options->starts_burst > 0);
 	struct layout layout = layout_of(options);
 	uint8_t *bytes = memory;
@@ -217,10 +218,13 @@ static void expire(struct gateway *self, int64_t now_ms, struct effects *fx)
 	for (enum gateway_clock clock = 0; clock < CLOCK_COUNT; clock++) {
 		uint32_t slot;
 
+		enum gateway_due due = gateway_clock_due(clock);
+
 		while ((slot = self->clocks[clock].first) != GATEWAY_NONE &&
-		       self->links[slot].due_ms <= now_ms && effects_room(fx) > EFFECTS_PER_LINK &&
+		       self->links[slot].dues[due].ms <= now_ms &&
+		       effects_room(fx) > EFFECTS_PER_LINK &&
 		       self->out_count + 2 < GATEWAY_OUTS_MAX) {
-			gateway_clock_stop(self, &self->links[slot]);
+			gateway_clock_stop(self, &self->links[slot], due);
 			gateway_app_expired(self, &self->links[slot], clock, fx);
 		}
 	}
@@ -248,8 +252,7 @@ static void on_tick(struct gateway *self, int64_t now_ms, struct effects *fx)
 		drain(self, now_ms, fx);
 	if (self->announcing)
 		announce(self, fx);
-	if (self->again > 0)
-		gateway_request_ask_again(self, self->again, fx);
+	gateway_request_again(self, fx);
 }
 
 /* ---- inputs ---- */
@@ -299,6 +302,9 @@ static void on_event(struct gateway *self, const struct stream_event *event, int
 		}
 		gateway_app_event(self, event, now_ms, fx);
 		return;
+	case EVENT_DELIVER_MANAGED:
+		gateway_managed_deliver(self, event, fx);
+		return;
 	case EVENT_DELIVER_STATUS:
 	case EVENT_REGISTRY_CAPABILITIES:
 	case EVENT_REGISTRY_RELAY:
@@ -309,6 +315,9 @@ static void on_event(struct gateway *self, const struct stream_event *event, int
 	case EVENT_REQUEST_DONE:
 	case EVENT_REGISTRY_CHECKED:
 		gateway_request_event(self, event, now_ms, fx);
+		return;
+	case EVENT_REQUEST_OUTPUTS:
+		gateway_output_result(self, event);
 		return;
 	case EVENT_REGISTRY_HOOK:
 		gateway_hook_asked(self, event, fx);
@@ -343,8 +352,8 @@ void gateway_handle(struct gateway *self, const struct input *input, int64_t now
 			on_registry_up(self, input, fx);
 		else if (input->peer.role == ROLE_SCHEDULER && !input->known)
 			self->probe_batch = 0; /* another life counts anew */
-		else if (input->peer.role == ROLE_UNMANAGED && !input->known)
-			gateway_request_ask_again(self, 0, fx);
+		else if (!input->known)
+			gateway_request_ask_again(self, input->peer.role, fx);
 		return;
 	case INPUT_PEER_DOWN: /* what is outstanding waits for the next life, or its timeout */
 		if (input->peer.role == ROLE_REGISTRY)
@@ -435,7 +444,7 @@ int64_t gateway_deadline(const struct gateway *self)
 {
 	int64_t due = self->beat_ms;
 
-	if (self->announcing || self->again > 0)
+	if (self->announcing || gateway_request_is_asking(self))
 		return self->now_ms;
 	if (self->acks.count > 0 && self->acks_ms < due)
 		due = self->acks_ms;
@@ -445,9 +454,10 @@ int64_t gateway_deadline(const struct gateway *self)
 		due = gateway_rest_deadline(self);
 	for (int i = 0; i < CLOCK_COUNT; i++) {
 		uint32_t slot = self->clocks[i].first;
+		enum gateway_due which = gateway_clock_due((enum gateway_clock)i);
 
-		if (slot != GATEWAY_NONE && self->links[slot].due_ms < due)
-			due = self->links[slot].due_ms;
+		if (slot != GATEWAY_NONE && self->links[slot].dues[which].ms < due)
+			due = self->links[slot].dues[which].ms;
 	}
 	return due;
 }

@@ -20,6 +20,8 @@
 #define GATEWAY_WAITING_MAX 32 /* requests of one app that wait for an earlier one */
 #define GATEWAY_HELD_MAX 4 /* orders for a device that wait for its connection_ack */
 #define GATEWAY_REST_MAX 256 /* REST calls that wait for the registry */
+#define GATEWAY_WATCH_SLACK_MS \
+	1000 /* beyond the adapter's own deadline: its words are the better ones */
 #define GATEWAY_ACK_AGE_MS 5 /* acks are collected for so long */
 /* An app that waits for the verdict on its init: the SDK gives up, without another attempt, after
  * 5 s of silence; closed before that it comes back.
@@ -28,7 +30,8 @@
 #define GATEWAY_DRAIN_SLICE 64 /* sockets closed at once: 64 every 50 ms are 1,280 a second */
 #define GATEWAY_DRAIN_PAUSE_MS 50
 #define GATEWAY_OUTS_MAX (PROBES_PER_BATCH_MAX + 2 * GATEWAY_DRAIN_SLICE)
-#define GATEWAY_OUTS_ARENA 16384 /* bytes of text made for the outs of one call */
+/* Bytes of text made for the outs of one call: the outputs of one stream, or session ids. */
+#define GATEWAY_OUTS_ARENA (EDGE_OUTPUT_RECORDS_MAX + 4096)
 
 struct gateway_options {
 	uint64_t incarnation;
@@ -37,6 +40,7 @@ struct gateway_options {
 	int64_t starts_per_min, starts_burst; /* of one user */
 	int64_t beat_ms;
 	int64_t request_timeout_ms;
+	int64_t watch_timeout_ms; /* of a request that may have to wait for a provider */
 	int64_t init_ms; /* from the upgrade of an app socket to its init */
 	int64_t empty_subscription_grace_ms;
 	struct text websocket_url; /* what session webhooks name; borrowed for the core's life */
@@ -49,7 +53,7 @@ enum gateway_edge_type {
 	GATEWAY_NOT_JSON, /* link */
 	GATEWAY_LOST, /* link, code: as good as closed; GATEWAY_CLOSED follows */
 	GATEWAY_CLOSED, /* link, code: by whomever, also after GATEWAY_CLOSE; its slot is free */
-	GATEWAY_REST, /* call, action, user, package or message */
+	GATEWAY_REST, /* call, action, and what belongs to it */
 	GATEWAY_REST_GONE, /* call: nobody waits for the answer any more */
 	GATEWAY_POSTED, /* user, package, hook, hook_id, ok */
 	GATEWAY_DRAIN, /* send everybody away, slowly */
@@ -57,9 +61,12 @@ enum gateway_edge_type {
 };
 
 enum gateway_action {
-	GATEWAY_APP_START,
-	GATEWAY_APP_STOP,
-	GATEWAY_DEVICE_STATE, /* message: EDGE_DEVICE_STATE */
+	GATEWAY_APP_START, /* user, package */
+	GATEWAY_APP_STOP, /* user, package */
+	GATEWAY_DEVICE_STATE, /* user, message: EDGE_DEVICE_STATE */
+	GATEWAY_OUTPUT_ADD, /* package, stream_id, message: EDGE_OUTPUT */
+	GATEWAY_OUTPUT_REMOVE, /* package, stream_id, output_id */
+	GATEWAY_OUTPUT_LIST, /* package, stream_id */
 };
 
 /* Texts are borrowed for the call. */
@@ -72,6 +79,7 @@ struct gateway_edge {
 	unsigned code;
 	uint64_t call;
 	enum gateway_action action;
+	struct text stream_id, output_id; /* as the caller wrote them */
 	enum hook hook;
 	uint64_t hook_id;
 };
@@ -110,12 +118,14 @@ struct gateway_out {
 	C(stops_fenced, "gateway.stops_fenced") \
 	C(statuses_sent, "gateway.statuses_sent") \
 	C(statuses_stale, "gateway.statuses_stale") \
+	C(statuses_repeated, "gateway.statuses_repeated") \
 	C(links_missed, "gateway.links_missed") \
 	C(messages_ignored, "gateway.messages_ignored") \
 	C(messages_not_json, "gateway.messages_not_json") \
 	C(messages_relayed, "gateway.messages_relayed") \
 	C(relays_dropped, "gateway.relays_dropped") \
 	C(requests_sent, "gateway.requests_sent") \
+	C(requests_repeated, "gateway.requests_repeated") \
 	C(requests_refused, "gateway.requests_refused") \
 	C(requests_timed_out, "gateway.requests_timed_out") \
 	C(answers_late, "gateway.answers_late") \

@@ -261,13 +261,12 @@ static void answer_ready(struct gateway_shell *shell, uint64_t call)
 		refuse_call(shell, call, 503, TEXT("Not ready"));
 }
 
-static bool read_device_state(struct gateway_shell *shell, struct text body,
-			      struct edge_message *out)
+static bool read_body(struct gateway_shell *shell, enum edge_type type, struct text body,
+		      struct edge_message *out)
 {
-	const struct edge_input input = { .side = EDGE_FROM_REST,
-					  .type = EDGE_DEVICE_STATE,
-					  .json = body,
-					  .scratch = &shell->scratch };
+	const struct edge_input input = {
+		.side = EDGE_FROM_REST, .type = type, .json = body, .scratch = &shell->scratch
+	};
 
 	return edge_decode(&input, out) == 0;
 }
@@ -285,7 +284,8 @@ static void call_core(struct gateway_shell *shell, const struct gateway_ws_reque
 		refuse_call(shell, request->call, 401, TEXT("Unauthorized"));
 		return;
 	}
-	if (action == GATEWAY_DEVICE_STATE && !read_device_state(shell, request->body, &message)) {
+	if (action == GATEWAY_DEVICE_STATE &&
+	    !read_body(shell, EDGE_DEVICE_STATE, request->body, &message)) {
 		refuse_call(shell, request->call, 400, TEXT("The body must be a JSON object"));
 		return;
 	}
@@ -297,14 +297,54 @@ static void call_core(struct gateway_shell *shell, const struct gateway_ws_reque
 						    .message = &message });
 }
 
+static void refuse_output(struct gateway_shell *shell, uint64_t call, unsigned status,
+			  struct text code, struct text words)
+{
+	struct edge_message message = { .type = EDGE_OUTPUT_ERROR };
+
+	message.output_error.error = code;
+	message.output_error.message = words;
+	answer(shell, call, status, &message);
+}
+
+/* Calls of an app, which is known by its key and says in the body or in the query who it is. */
+static void call_output(struct gateway_shell *shell, const struct gateway_ws_request *request,
+			enum gateway_action action, const struct gateway_names *names)
+{
+	struct edge_message message = { .type = EDGE_OUTPUT };
+	struct text package;
+
+	if ((request->body.length > 0 || action == GATEWAY_OUTPUT_ADD) &&
+	    !read_body(shell, EDGE_OUTPUT, request->body, &message)) {
+		refuse_output(shell, request->call, 400, TEXT("INVALID_BODY"),
+			      TEXT("The body must be a JSON object"));
+		return;
+	}
+	package = message.output.package.length > 0 ? message.output.package : request->package;
+	if (!gateway_apps_key_ok(&shell->apps, package,
+				 gateway_http_bearer(request->authorization))) {
+		daemon_count(shell->daemon, "gateway.tokens_refused", 1);
+		refuse_output(shell, request->call, 401, TEXT("UNAUTHORIZED"),
+			      TEXT("packageName and its API key as bearer are needed"));
+		return;
+	}
+	gateway_feed(shell, &(struct gateway_edge){ .type = GATEWAY_REST,
+						    .call = request->call,
+						    .action = action,
+						    .package = package,
+						    .stream_id = names->first,
+						    .output_id = names->second,
+						    .message = &message });
+}
+
 static void on_call(void *context, const struct gateway_ws_request *request)
 {
 	struct gateway_shell *shell = context;
 	static const struct edge_message done = { .type = EDGE_REST_DONE };
-	struct text package;
+	struct gateway_names names;
 
 	daemon_count(shell->daemon, "gateway.rest_calls", 1);
-	switch (gateway_http_route(request->method, request->path, &package)) {
+	switch (gateway_http_route(request->method, request->path, &names)) {
 	case GATEWAY_ROUTE_UNKNOWN:
 		refuse_call(shell, request->call, 404, TEXT("Not found"));
 		return;
@@ -321,16 +361,25 @@ static void on_call(void *context, const struct gateway_ws_request *request)
 		answer_ready(shell, request->call);
 		return;
 	case GATEWAY_ROUTE_PERMISSIONS:
-		answer_permissions(shell, request->call, package);
+		answer_permissions(shell, request->call, names.first);
 		return;
 	case GATEWAY_ROUTE_APP_START:
-		call_core(shell, request, GATEWAY_APP_START, package);
+		call_core(shell, request, GATEWAY_APP_START, names.first);
 		return;
 	case GATEWAY_ROUTE_APP_STOP:
-		call_core(shell, request, GATEWAY_APP_STOP, package);
+		call_core(shell, request, GATEWAY_APP_STOP, names.first);
 		return;
 	case GATEWAY_ROUTE_DEVICE_STATE:
-		call_core(shell, request, GATEWAY_DEVICE_STATE, package);
+		call_core(shell, request, GATEWAY_DEVICE_STATE, names.first);
+		return;
+	case GATEWAY_ROUTE_OUTPUT_ADD:
+		call_output(shell, request, GATEWAY_OUTPUT_ADD, &names);
+		return;
+	case GATEWAY_ROUTE_OUTPUT_LIST:
+		call_output(shell, request, GATEWAY_OUTPUT_LIST, &names);
+		return;
+	case GATEWAY_ROUTE_OUTPUT_REMOVE:
+		call_output(shell, request, GATEWAY_OUTPUT_REMOVE, &names);
 		return;
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* gateway_hooks.h - webhooks of apps, posted in the background; gateway_hooks.c alone sees libcurl.
+/* gateway_hooks.h - webhooks of apps, posted in the background.
  */
 #pragma once
 

@@ -3,7 +3,7 @@
 
 #include "proto/json.h"
 
-/* "*" stands for one package. */
+/* "*" stands for one name. */
 static const struct {
 	const char *method, *path;
 	enum gateway_route route;
@@ -17,13 +17,17 @@ static const struct {
 	{ "POST", "/api/apps/*/start", GATEWAY_ROUTE_APP_START },
 	{ "POST", "/api/apps/*/stop", GATEWAY_ROUTE_APP_STOP },
 	{ "POST", "/api/client/device/state", GATEWAY_ROUTE_DEVICE_STATE },
+	{ "POST", "/api/streams/*/outputs", GATEWAY_ROUTE_OUTPUT_ADD },
+	{ "GET", "/api/streams/*/outputs", GATEWAY_ROUTE_OUTPUT_LIST },
+	{ "DELETE", "/api/streams/*/outputs/*", GATEWAY_ROUTE_OUTPUT_REMOVE },
 };
 
-static bool match(const char *pattern, struct text path, struct text *package)
+static bool match(const char *pattern, struct text path, struct gateway_names *names)
 {
 	const char *at = path.bytes, *end = path.bytes + path.length;
+	struct text *name = &names->first;
 
-	*package = (struct text){ 0 };
+	*names = (struct gateway_names){ 0 };
 	for (; *pattern; pattern++) {
 		const char *from = at;
 
@@ -34,21 +38,28 @@ static bool match(const char *pattern, struct text path, struct text *package)
 		}
 		while (at < end && *at != '/')
 			at++;
-		*package = (struct text){ from, (uint32_t)(at - from) };
-		if (package->length == 0 || package->length > PACKAGE_MAX)
+		*name = (struct text){ from, (uint32_t)(at - from) };
+		if (name->length == 0 || name->length > PACKAGE_MAX)
 			return false;
+		name = &names->second;
 	}
 	return at == end;
 }
 
-enum gateway_route gateway_http_route(const char *method, struct text path, struct text *package)
+enum gateway_route gateway_http_route(const char *method, struct text path,
+				      struct gateway_names *names)
 {
-	for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
-		if (match(routes[i].path, path, package))
-			return strcmp(method, routes[i].method) == 0 ? routes[i].route
-								     : GATEWAY_ROUTE_METHOD;
-	*package = (struct text){ 0 };
-	return GATEWAY_ROUTE_UNKNOWN;
+	enum gateway_route other = GATEWAY_ROUTE_UNKNOWN;
+
+	for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+		if (!match(routes[i].path, path, names))
+			continue;
+		if (strcmp(method, routes[i].method) == 0)
+			return routes[i].route;
+		other = GATEWAY_ROUTE_METHOD;
+	}
+	*names = (struct gateway_names){ 0 };
+	return other;
 }
 
 struct text gateway_http_bearer(struct text authorization)

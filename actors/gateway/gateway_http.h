@@ -14,10 +14,19 @@ enum gateway_route {
 	GATEWAY_ROUTE_APP_START, /* POST /apps/<package>/start, also below /api */
 	GATEWAY_ROUTE_APP_STOP, /* POST /apps/<package>/stop, also below /api */
 	GATEWAY_ROUTE_DEVICE_STATE, /* POST /api/client/device/state */
+	GATEWAY_ROUTE_OUTPUT_ADD, /* POST /api/streams/<streamId>/outputs */
+	GATEWAY_ROUTE_OUTPUT_LIST, /* GET, the same path */
+	GATEWAY_ROUTE_OUTPUT_REMOVE, /* DELETE /api/streams/<streamId>/outputs/<outputId> */
 };
 
-/* gateway_http_route() - @package borrows from @path; empty if there is none in it. */
-enum gateway_route gateway_http_route(const char *method, struct text path, struct text *package);
+/* What a path names: the package or the stream id, and the output. */
+struct gateway_names {
+	struct text first, second;
+};
+
+/* gateway_http_route() - @names borrows from @path; empty where the route has none. */
+enum gateway_route gateway_http_route(const char *method, struct text path,
+				      struct gateway_names *names);
 
 /* gateway_http_bearer() - the second word of an Authorization header; empty if there is none. */
 struct text gateway_http_bearer(struct text authorization);

@@ -30,7 +30,9 @@ enum request_kind {
 	REQUEST_UNMANAGED,
 	REQUEST_STOP,
 	REQUEST_CHECK,
-	REQUEST_MANAGED,
+	REQUEST_WATCH,
+	REQUEST_LEAVE,
+	REQUEST_KIND_COUNT,
 };
 
 /* Deadlines of one length each, so that a list in order of arrival is in order of expiry. */
@@ -38,8 +40,27 @@ enum gateway_clock {
 	CLOCK_INIT,
 	CLOCK_VERDICT,
 	CLOCK_REQUEST,
+	CLOCK_WATCH,
 	CLOCK_COUNT,
 	CLOCK_NONE = CLOCK_COUNT,
+};
+
+/* Requests that are asked again of another life of their adapter: of one clock each, so that they
+ * can be gone through in order.
+ */
+enum gateway_again {
+	AGAIN_UNMANAGED,
+	AGAIN_WATCH, /* before what may end it */
+	AGAIN_MANAGED,
+	AGAIN_COUNT,
+};
+
+/* A link waits for one thing at a time, and an app for the answer to its request to watch beside.
+ */
+enum gateway_due {
+	DUE_LINE,
+	DUE_WATCH,
+	DUE_COUNT,
 };
 
 #define WAITING_TEXTS 6
@@ -48,7 +69,7 @@ enum gateway_clock {
 struct waiting {
 	uint32_t next;
 	uint8_t kind; /* enum request_kind; orders: enum stream_event_type */
-	bool oversized;
+	bool oversized, destinations_oversized;
 	uint64_t epoch, cause; /* orders only */
 	struct pooled texts[WAITING_TEXTS];
 };
@@ -80,28 +101,53 @@ struct delivered {
 	uint64_t epoch, stream_seq;
 };
 
+/* The last thing said of a managed stream. */
+struct said {
+	uint64_t epoch, stream_seq;
+	uint64_t words; /* hash of what apps could tell apart */
+	bool ended; /* it was the last word of that stream */
+};
+
+/* A request to watch may have to wait for a provider.  It leaves the line, so that the app can stop
+ * or replace meanwhile what is being made.
+ */
+struct watch {
+	uint64_t request; /* outstanding; 0: none */
+	struct line line; /* what is kept of it, to ask again; empty: nothing */
+	bool overtaken; /* something was asked since that may have ended it */
+};
+
 struct app {
 	struct pooled package, session, types;
 	struct delivered direct, copy;
+	struct said managed;
+	uint64_t seen_seq; /* the story up to here is behind what it was told */
 	int64_t accepted_ms;
 	uint64_t request; /* outstanding; 0: none */
 	struct line line;
 	uint8_t phase; /* enum app_phase */
 	uint8_t asked; /* enum request_kind of the outstanding one */
 	bool kept; /* the first in line is the outstanding one */
+	struct watch watch;
 	bool key_ok, replaced, subscribed;
+};
+
+/* A place in the list of a clock. */
+struct due {
+	uint32_t next, previous;
+	int64_t ms;
+	uint8_t clock; /* CLOCK_NONE: in none */
 };
 
 struct link {
 	uint64_t id;
 	uint32_t user; /* slot, or GATEWAY_NONE */
-	uint32_t next, previous; /* in the list of its clock; next also among the free */
+	uint32_t next; /* among the free */
 	uint32_t round; /* in which the registry was last told of it */
 	uint8_t kind;
-	uint8_t clock;
 	bool told; /* the registry was told of it at all */
 	int64_t opened_ms; /* glasses: the socket; apps: their init */
-	int64_t due_ms;
+	struct due dues[DUE_COUNT];
 	union {
 		struct glasses glasses;
 		struct app app;
@@ -119,8 +165,8 @@ struct user {
 /* A request of an app; texts are borrowed. */
 struct ask {
 	enum request_kind kind;
-	bool oversized;
-	struct text stream_id, rtmp_url, video, audio, options;
+	bool oversized, destinations_oversized;
+	struct text stream_id, rtmp_url, video, audio, options, destinations;
 };
 
 struct rest {
@@ -128,7 +174,7 @@ struct rest {
 	uint64_t request;
 	int64_t due_ms;
 	enum gateway_action action;
-	struct pooled package;
+	struct pooled name; /* the package; of calls about outputs: the stream id */
 };
 
 struct queue {
@@ -159,7 +205,7 @@ struct gateway {
 	struct queue clocks[CLOCK_COUNT];
 
 	uint64_t requests; /* ids handed out */
-	uint64_t again; /* the adapter is asked again from this one on; 0: not */
+	uint64_t again[AGAIN_COUNT]; /* asked again from this one on; 0: not */
 	uint64_t probe_batch; /* number of the last one heard; told with each beat */
 	uint64_t seen_seq; /* the registry's story up to here is behind its answers */
 
@@ -222,7 +268,11 @@ void gateway_link_free(struct gateway *self, struct link *link);
 
 void gateway_clock_start(struct gateway *self, struct link *link, enum gateway_clock clock,
 			 int64_t due_ms);
-void gateway_clock_stop(struct gateway *self, struct link *link);
+void gateway_clock_stop(struct gateway *self, struct link *link, enum gateway_due due);
+static inline enum gateway_due gateway_clock_due(enum gateway_clock clock)
+{
+	return clock == CLOCK_WATCH ? DUE_WATCH : DUE_LINE;
+}
 
 /* gateway_start_wait() - account for one stream request: 0, or ms to wait. */
 int64_t gateway_start_wait(struct gateway *self, const struct link *link, int64_t now_ms);
@@ -236,6 +286,9 @@ bool gateway_line_add(struct gateway *self, struct line *line, const struct wait
 void gateway_line_take(struct gateway *self, struct line *line, struct waiting *head,
 		       struct text texts[WAITING_TEXTS]);
 void gateway_line_clear(struct gateway *self, struct line *line);
+
+/* gateway_line_move() - the first of @from becomes the last of @to. */
+void gateway_line_move(struct gateway *self, struct line *from, struct line *to);
 
 /* ---- gateway_glasses.c ---- */
 
@@ -273,20 +326,32 @@ void gateway_app_event(struct gateway *self, const struct stream_event *event, i
 bool gateway_app_fail(struct gateway *self, struct link *link, struct text code,
 		      struct text message, struct effects *fx);
 
+/* gateway_app_told() - tell the registry what became of the last word about a stream. */
+void gateway_app_told(struct gateway *self, const struct stream_event *event, struct text package,
+		      bool reached, struct effects *fx);
+
+/* gateway_app_reached() - whether @delivery to @link, maybe NULL, is heard; then it is behind what
+ * the app asks from now on.
+ */
+bool gateway_app_reached(struct link *link, const struct stream_event *delivery);
+
 /* ---- gateway_request.c: what apps ask for, one at a time ---- */
 
 void gateway_request_ask(struct gateway *self, struct link *link, const struct ask *ask,
 			 int64_t now_ms, struct effects *fx);
 void gateway_request_next(struct gateway *self, struct link *link, int64_t now_ms,
 			  struct effects *fx);
-void gateway_request_expired(struct gateway *self, struct link *link, struct effects *fx);
+void gateway_request_expired(struct gateway *self, struct link *link, enum gateway_clock clock,
+			     struct effects *fx);
 void gateway_request_event(struct gateway *self, const struct stream_event *event, int64_t now_ms,
 			   struct effects *fx);
 
-/* gateway_request_ask_again() - ask another life of the adapter what the last one has not answered,
- * from request @first on; what does not fit is left to the next tick, see self->again.
+/* gateway_request_ask_again() - ask another life of the adapter @role what the last one has not
+ * answered; what does not fit is left to gateway_request_again() on the next ticks.
  */
-void gateway_request_ask_again(struct gateway *self, uint64_t first, struct effects *fx);
+void gateway_request_ask_again(struct gateway *self, enum role role, struct effects *fx);
+void gateway_request_again(struct gateway *self, struct effects *fx);
+bool gateway_request_is_asking(const struct gateway *self);
 void gateway_request_forget(struct gateway *self, struct link *link);
 
 /* ---- gateway_rest.c: REST calls and webhooks ---- */
@@ -295,7 +360,38 @@ void gateway_rest_called(struct gateway *self, const struct gateway_edge *edge, 
 			 struct effects *fx);
 void gateway_rest_gone(struct gateway *self, uint64_t call);
 void gateway_rest_result(struct gateway *self, const struct stream_event *event);
+
+/* gateway_rest_take() - remember a call until its answer; NULL, with the answer given, if there
+ * are too many.  @name is what the answer will need.
+ */
+struct rest *gateway_rest_take(struct gateway *self, const struct gateway_edge *edge,
+			       struct text name, int64_t now_ms);
+
+/* gateway_rest_find() - the call whose answer carries @request, or NULL. */
+struct rest *gateway_rest_find(struct gateway *self, uint64_t request);
+void gateway_rest_free(struct gateway *self, struct rest *rest);
+struct edge_message *gateway_answer(struct gateway *self, uint64_t call, unsigned status,
+				    enum edge_type type);
 void gateway_rest_expire(struct gateway *self, int64_t now_ms);
 int64_t gateway_rest_deadline(const struct gateway *self);
 void gateway_hook_asked(struct gateway *self, const struct stream_event *event, struct effects *fx);
 void gateway_hook_posted(struct gateway *self, const struct gateway_edge *edge, struct effects *fx);
+
+/* ---- gateway_outputs.c: REST calls about the outputs of managed streams ---- */
+
+void gateway_output_called(struct gateway *self, const struct gateway_edge *edge, int64_t now_ms,
+			   struct effects *fx);
+void gateway_output_result(struct gateway *self, const struct stream_event *event);
+void gateway_output_refuse(struct gateway *self, uint64_t call, unsigned status, struct text code,
+			   struct text message);
+
+/* ---- gateway_managed.c: what apps are told of managed streams ---- */
+
+void gateway_managed_deliver(struct gateway *self, const struct stream_event *event,
+			     struct effects *fx);
+
+/* gateway_outputs_json() - a list of outputs as JSON, in the arena of this call; @record: in the
+ * form of request.outputs, else in that of deliver.managed.  @count is how many there are.
+ */
+struct text gateway_outputs_json(struct gateway *self, struct text list, bool record,
+				 uint32_t *count);

@@ -149,7 +149,7 @@ uint64_t gateway_reserve(struct gateway *self)
 		.id = ++self->link_count << GATEWAY_LINK_BITS | slot,
 		.user = GATEWAY_NONE,
 		.kind = LINK_RESERVED,
-		.clock = CLOCK_NONE,
+		.dues = { { .clock = CLOCK_NONE }, { .clock = CLOCK_NONE } },
 	};
 	return link->id;
 }
@@ -227,7 +227,8 @@ static void tell_closed(struct gateway *self, struct link *link, unsigned code, 
 
 void gateway_link_leave(struct gateway *self, struct link *link, unsigned code, struct effects *fx)
 {
-	gateway_clock_stop(self, link);
+	gateway_clock_stop(self, link, DUE_LINE);
+	gateway_clock_stop(self, link, DUE_WATCH);
 	tell_closed(self, link, code, fx);
 	if (link->kind == LINK_GLASSES)
 		gateway_glasses_forget(self, link);
@@ -253,37 +254,40 @@ void gateway_link_close(struct gateway *self, struct link *link, unsigned code, 
 void gateway_clock_start(struct gateway *self, struct link *link, enum gateway_clock clock,
 			 int64_t due_ms)
 {
+	enum gateway_due which = gateway_clock_due(clock);
+	struct due *due = &link->dues[which];
 	struct queue *queue = &self->clocks[clock];
 	uint32_t slot = (uint32_t)(link - self->links);
 
-	assert(link->clock == CLOCK_NONE);
-	assert(queue->last == GATEWAY_NONE || self->links[queue->last].due_ms <= due_ms);
-	link->clock = (uint8_t)clock;
-	link->due_ms = due_ms;
-	link->previous = queue->last;
-	link->next = GATEWAY_NONE;
+	assert(due->clock == CLOCK_NONE);
+	assert(queue->last == GATEWAY_NONE || self->links[queue->last].dues[which].ms <= due_ms);
+	*due = (struct due){
+		.next = GATEWAY_NONE, .previous = queue->last, .ms = due_ms, .clock = (uint8_t)clock
+	};
 	if (queue->last == GATEWAY_NONE)
 		queue->first = slot;
 	else
-		self->links[queue->last].next = slot;
+		self->links[queue->last].dues[which].next = slot;
 	queue->last = slot;
 }
 
-void gateway_clock_stop(struct gateway *self, struct link *link)
+void gateway_clock_stop(struct gateway *self, struct link *link, enum gateway_due which)
 {
-	if (link->clock == CLOCK_NONE)
-		return;
-	struct queue *queue = &self->clocks[link->clock];
+	struct due *due = &link->dues[which];
 
-	if (link->previous == GATEWAY_NONE)
-		queue->first = link->next;
+	if (due->clock == CLOCK_NONE)
+		return;
+	struct queue *queue = &self->clocks[due->clock];
+
+	if (due->previous == GATEWAY_NONE)
+		queue->first = due->next;
 	else
-		self->links[link->previous].next = link->next;
-	if (link->next == GATEWAY_NONE)
-		queue->last = link->previous;
+		self->links[due->previous].dues[which].next = due->next;
+	if (due->next == GATEWAY_NONE)
+		queue->last = due->previous;
 	else
-		self->links[link->next].previous = link->previous;
-	link->clock = CLOCK_NONE;
+		self->links[due->next].dues[which].previous = due->previous;
+	due->clock = CLOCK_NONE;
 }
 
 /* ---- lines ---- */
@@ -315,6 +319,16 @@ static uint32_t waiting_slot(struct gateway *self)
 								  : GATEWAY_NONE;
 }
 
+static void line_append(struct gateway *self, struct line *line, uint32_t slot)
+{
+	if (line->last == GATEWAY_NONE)
+		line->first = slot;
+	else
+		self->waitings[line->last].next = slot;
+	line->last = slot;
+	line->count++;
+}
+
 bool gateway_line_add(struct gateway *self, struct line *line, const struct waiting *head,
 		      const struct text texts[WAITING_TEXTS])
 {
@@ -332,12 +346,7 @@ bool gateway_line_add(struct gateway *self, struct line *line, const struct wait
 			waiting_release(self, slot);
 			return false;
 		}
-	if (line->last == GATEWAY_NONE)
-		line->first = slot;
-	else
-		self->waitings[line->last].next = slot;
-	line->last = slot;
-	line->count++;
+	line_append(self, line, slot);
 	return true;
 }
 
@@ -355,6 +364,19 @@ void gateway_line_take(struct gateway *self, struct line *line, struct waiting *
 		line->last = GATEWAY_NONE;
 	line->count--;
 	waiting_release(self, slot);
+}
+
+void gateway_line_move(struct gateway *self, struct line *from, struct line *to)
+{
+	uint32_t slot = from->first;
+
+	assert(slot != GATEWAY_NONE);
+	from->first = self->waitings[slot].next;
+	if (from->first == GATEWAY_NONE)
+		from->last = GATEWAY_NONE;
+	from->count--;
+	self->waitings[slot].next = GATEWAY_NONE;
+	line_append(self, to, slot);
 }
 
 void gateway_line_clear(struct gateway *self, struct line *line)

@@ -297,6 +297,7 @@ static int open_core(struct gateway_shell *shell, const struct daemon_options *d
 		.starts_burst = config->gateway_starts_burst,
 		.beat_ms = config->gateway_beat_ms,
 		.request_timeout_ms = config->gateway_request_timeout_ms,
+		.watch_timeout_ms = config->managed_request_timeout_ms,
 		.init_ms = config->gateway_handshake_ms,
 		.empty_subscription_grace_ms = config->session_empty_subscription_grace_ms,
 		.websocket_url = websocket_url(shell),
@@ -358,7 +359,8 @@ static int serve(struct gateway_shell *shell, const struct daemon_options *given
 	struct daemon_options options = *given;
 	int r;
 
-	options.servers = 1u << ROLE_REGISTRY | 1u << ROLE_SCHEDULER | 1u << ROLE_UNMANAGED;
+	options.servers = 1u << ROLE_REGISTRY | 1u << ROLE_SCHEDULER | 1u << ROLE_UNMANAGED |
+			  1u << ROLE_MANAGED;
 	options.request_bytes_max = REQUEST_BYTES_MAX;
 	r = daemon_open(&options,
 			&(struct actor){ .core = shell,

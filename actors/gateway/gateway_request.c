@@ -1,42 +1,77 @@
 /* SPDX-License-Identifier: MIT */
 /* gateway_request.c - what apps ask for: one request of each app at a time, the rest in line, so
  * that they act in the order in which they were sent although different processes answer them.
+ * A request to watch is waited for beside the line.
  */
 
 #include <assert.h>
 
 #include "actors/gateway/gateway_internal.h"
 
-#define MANAGED_PERMISSION \
-	"Camera permission required to start managed streams. " \
-	"Please add the CAMERA permission in the developer console."
+#define NO_ANSWER "No answer in time - please try again"
 
-enum { TEXT_STREAM_ID, TEXT_URL, TEXT_VIDEO, TEXT_AUDIO, TEXT_OPTIONS };
+/* Of a request to watch the destinations stand where a start has its URL. */
+enum {
+	TEXT_STREAM_ID,
+	TEXT_URL,
+	TEXT_DESTINATIONS = TEXT_URL,
+	TEXT_VIDEO,
+	TEXT_AUDIO,
+	TEXT_OPTIONS
+};
+
+/* Who answers, and how long that may take. */
+static const struct {
+	enum role role;
+	enum gateway_clock clock;
+} ways[REQUEST_KIND_COUNT] = {
+	[REQUEST_UNMANAGED] = { ROLE_UNMANAGED, CLOCK_REQUEST },
+	[REQUEST_STOP] = { ROLE_UNMANAGED, CLOCK_REQUEST },
+	[REQUEST_CHECK] = { ROLE_REGISTRY, CLOCK_REQUEST },
+	[REQUEST_WATCH] = { ROLE_MANAGED, CLOCK_WATCH },
+	[REQUEST_LEAVE] = { ROLE_MANAGED, CLOCK_REQUEST },
+};
+
+static const struct {
+	enum role role;
+	enum gateway_clock clock;
+} agains[AGAIN_COUNT] = {
+	[AGAIN_UNMANAGED] = { ROLE_UNMANAGED, CLOCK_REQUEST },
+	[AGAIN_MANAGED] = { ROLE_MANAGED, CLOCK_REQUEST },
+	[AGAIN_WATCH] = { ROLE_MANAGED, CLOCK_WATCH },
+};
 
 /* ---- the line ---- */
 
 static bool wait_in_line(struct gateway *self, struct link *link, const struct ask *ask)
 {
+	const bool watch = ask->kind == REQUEST_WATCH;
 	const struct text texts[WAITING_TEXTS] = {
-		[TEXT_STREAM_ID] = ask->stream_id, [TEXT_URL] = ask->rtmp_url,
-		[TEXT_VIDEO] = ask->video,	   [TEXT_AUDIO] = ask->audio,
+		[TEXT_STREAM_ID] = ask->stream_id,
+		[TEXT_URL] = watch ? ask->destinations : ask->rtmp_url,
+		[TEXT_VIDEO] = ask->video,
+		[TEXT_AUDIO] = ask->audio,
 		[TEXT_OPTIONS] = ask->options,
 	};
-	const struct waiting head = { .kind = (uint8_t)ask->kind, .oversized = ask->oversized };
+	const struct waiting head = { .kind = (uint8_t)ask->kind,
+				      .oversized = ask->oversized,
+				      .destinations_oversized = ask->destinations_oversized };
 
 	return link->app.line.count < GATEWAY_WAITING_MAX + link->app.kept &&
 	       gateway_line_add(self, &link->app.line, &head, texts);
 }
 
-static struct ask first_in_line(const struct gateway *self, const struct link *link)
+static struct ask first_in_line(const struct gateway *self, const struct line *line)
 {
-	const struct waiting *first = &self->waitings[link->app.line.first];
+	const struct waiting *first = &self->waitings[line->first];
 
 	return (struct ask){
 		.kind = (enum request_kind)first->kind,
 		.oversized = first->oversized,
+		.destinations_oversized = first->destinations_oversized,
 		.stream_id = pool_text(&self->pool, first->texts[TEXT_STREAM_ID]),
 		.rtmp_url = pool_text(&self->pool, first->texts[TEXT_URL]),
+		.destinations = pool_text(&self->pool, first->texts[TEXT_DESTINATIONS]),
 		.video = pool_text(&self->pool, first->texts[TEXT_VIDEO]),
 		.audio = pool_text(&self->pool, first->texts[TEXT_AUDIO]),
 		.options = pool_text(&self->pool, first->texts[TEXT_OPTIONS]),
@@ -55,57 +90,83 @@ static void step_out(struct gateway *self, struct link *link)
 	link->app.request = 0;
 }
 
+static void watch_over(struct gateway *self, struct link *link)
+{
+	gateway_line_clear(self, &link->app.watch.line);
+	link->app.watch.request = 0;
+	link->app.watch.overtaken = false;
+}
+
 void gateway_request_forget(struct gateway *self, struct link *link)
 {
 	step_out(self, link);
+	watch_over(self, link);
 	gateway_line_clear(self, &link->app.line);
 }
 
-/* Refused: an app that is told so loses its socket; one that is not goes on with the next. */
-static void refuse(struct gateway *self, struct link *link, struct text code, struct text message,
-		   int64_t now_ms, struct effects *fx)
+/* The outstanding request of @due is done with: the next one acts. */
+static void go_on(struct gateway *self, struct link *link, enum gateway_due due, int64_t now_ms,
+		  struct effects *fx)
 {
-	self->counts.requests_refused++;
-	if (!gateway_app_fail(self, link, code, message, fx))
+	if (due == DUE_WATCH)
+		watch_over(self, link);
+	if (due == DUE_LINE || link->app.request == 0)
 		gateway_request_next(self, link, now_ms, fx);
+}
+
+/* Refused: an app that is told so loses its socket; one that is not goes on with the next. */
+static void refuse(struct gateway *self, struct link *link, enum gateway_due due,
+		   const struct stream_event *done, struct effects *fx)
+{
+	struct text code = done->request_done.code;
+
+	self->counts.requests_refused++;
+	if (!gateway_app_fail(self, link, code.length > 0 ? code : TEXT("INTERNAL_ERROR"),
+			      done->request_done.reason, fx))
+		go_on(self, link, due, self->now_ms, fx);
 }
 
 /* ---- sending ---- */
 
-static struct stream_event *request(struct gateway *self, struct link *link, struct peer to,
+static struct stream_event *request(struct gateway *self, struct link *link, enum role role,
 				    enum stream_event_type type, struct effects *fx)
 {
+	bool watch = type == EVENT_REQUEST_WATCH;
+
 	gateway_link_announce(self, link, fx);
-	struct stream_event *event = effects_add(fx, EFFECT_REQUEST, to, type);
+	struct stream_event *event =
+		effects_add(fx, EFFECT_REQUEST, (struct peer){ .role = role }, type);
 
 	event->origin = self->options.incarnation;
-	event->request = link->app.request;
-	event->expires_ms = link->due_ms;
+	event->request = watch ? link->app.watch.request : link->app.request;
+	event->expires_ms = link->dues[watch ? DUE_WATCH : DUE_LINE].ms;
 	event->user_id = gateway_link_user(self, link);
 	return event;
 }
 
-static void send_unmanaged(struct gateway *self, struct link *link, const struct ask *ask,
-			   struct effects *fx)
+static bool may_stream(const struct gateway *self, struct text package)
 {
-	static const struct peer unmanaged = { .role = ROLE_UNMANAGED };
-	struct text package = pool_text(&self->pool, link->app.package);
-	struct stream_event *event;
+	return gateway_app_may_stream(gateway_directory_find(self->directory, package));
+}
 
-	if (ask->kind == REQUEST_STOP) {
-		event = request(self, link, unmanaged, EVENT_REQUEST_STOP, fx);
-		event->stream_id = ask->stream_id;
-		event->request_stop.link = link->id;
-		event->request_stop.package = package;
-		event->request_stop.seen_seq = self->seen_seq;
-		return;
-	}
-	event = request(self, link, unmanaged, EVENT_REQUEST_START, fx);
+/* What it was told is true wherever it is asked about: an app that has stopped one kind of stream
+ * may begin one of the other kind at once.
+ */
+static uint64_t seen_by(const struct gateway *self, const struct link *link)
+{
+	return link->app.seen_seq > self->seen_seq ? link->app.seen_seq : self->seen_seq;
+}
+
+static void send_start(struct gateway *self, struct link *link, const struct ask *ask,
+		       struct effects *fx)
+{
+	struct text package = pool_text(&self->pool, link->app.package);
+	struct stream_event *event = request(self, link, ROLE_UNMANAGED, EVENT_REQUEST_START, fx);
+
 	event->request_start.link = link->id;
 	event->request_start.package = package;
-	event->request_start.permitted =
-		gateway_app_may_stream(gateway_directory_find(self->directory, package));
-	event->request_start.seen_seq = self->seen_seq;
+	event->request_start.permitted = may_stream(self, package);
+	event->request_start.seen_seq = seen_by(self, link);
 	event->request_start.rtmp_url = ask->rtmp_url;
 	event->request_start.video = ask->video;
 	event->request_start.audio = ask->audio;
@@ -113,67 +174,136 @@ static void send_unmanaged(struct gateway *self, struct link *link, const struct
 	event->request_start.oversized = ask->oversized;
 }
 
+/* The adapter shall have refused it before we do: its words are the better ones. */
+static void send_watch(struct gateway *self, struct link *link, const struct ask *ask,
+		       struct effects *fx)
+{
+	struct text package = pool_text(&self->pool, link->app.package);
+	struct stream_event *event = request(self, link, ROLE_MANAGED, EVENT_REQUEST_WATCH, fx);
+
+	event->expires_ms -= GATEWAY_WATCH_SLACK_MS;
+	event->request_watch.link = link->id;
+	event->request_watch.package = package;
+	event->request_watch.permitted = may_stream(self, package);
+	event->request_watch.seen_seq = seen_by(self, link);
+	event->request_watch.video = ask->video;
+	event->request_watch.audio = ask->audio;
+	event->request_watch.options = ask->options;
+	event->request_watch.oversized = ask->oversized;
+	event->request_watch.destinations = ask->destinations;
+	event->request_watch.destinations_oversized = ask->destinations_oversized;
+}
+
+static void send_stop(struct gateway *self, struct link *link, const struct ask *ask,
+		      struct effects *fx)
+{
+	struct stream_event *event =
+		request(self, link, ways[ask->kind].role, EVENT_REQUEST_STOP, fx);
+
+	event->stream_id = ask->stream_id;
+	event->request_stop.link = link->id;
+	event->request_stop.package = pool_text(&self->pool, link->app.package);
+	event->request_stop.seen_seq = seen_by(self, link);
+}
+
 static void send_check(struct gateway *self, struct link *link, struct effects *fx)
 {
-	static const struct peer registry = { .role = ROLE_REGISTRY };
-	struct stream_event *event = request(self, link, registry, EVENT_EDGE_CHECK, fx);
+	struct stream_event *event = request(self, link, ROLE_REGISTRY, EVENT_EDGE_CHECK, fx);
 
 	event->edge_check.link = link->id;
 	event->edge_check.package = pool_text(&self->pool, link->app.package);
 }
 
-/* Without a managed-adapter nothing can be started; which refusal it is depends on what runs. */
-static void send_managed(struct gateway *self, struct link *link, int64_t now_ms,
-			 struct effects *fx)
+static void send(struct gateway *self, struct link *link, const struct ask *ask, struct effects *fx)
 {
-	struct text package = pool_text(&self->pool, link->app.package);
-
-	if (gateway_app_may_stream(gateway_directory_find(self->directory, package))) {
+	switch (ask->kind) {
+	case REQUEST_UNMANAGED:
+		send_start(self, link, ask, fx);
+		return;
+	case REQUEST_WATCH:
+		send_watch(self, link, ask, fx);
+		return;
+	case REQUEST_STOP:
+	case REQUEST_LEAVE:
+		send_stop(self, link, ask, fx);
+		return;
+	case REQUEST_CHECK:
 		send_check(self, link, fx);
 		return;
+	case REQUEST_NONE:
+	case REQUEST_KIND_COUNT:
+		assert(!"a request of no kind");
 	}
-	gateway_clock_stop(self, link);
-	refuse(self, link, TEXT("PERMISSION_DENIED"), TEXT(MANAGED_PERMISSION), now_ms, fx);
+}
+
+static int64_t timeout_ms(const struct gateway *self, enum gateway_clock clock)
+{
+	return clock == CLOCK_WATCH ? self->options.watch_timeout_ms + GATEWAY_WATCH_SLACK_MS
+				    : self->options.request_timeout_ms;
 }
 
 static void pass_on(struct gateway *self, struct link *link, const struct ask *ask, int64_t now_ms,
 		    struct effects *fx)
 {
-	link->app.request = ++self->requests;
-	link->app.asked = (uint8_t)ask->kind;
-	gateway_clock_start(self, link, CLOCK_REQUEST, now_ms + self->options.request_timeout_ms);
-	self->counts.requests_sent++;
-	switch (ask->kind) {
-	case REQUEST_UNMANAGED:
-	case REQUEST_STOP:
-		send_unmanaged(self, link, ask, fx);
-		return;
-	case REQUEST_CHECK:
-		send_check(self, link, fx);
-		return;
-	case REQUEST_MANAGED:
-		send_managed(self, link, now_ms, fx);
-		return;
-	case REQUEST_NONE:
-		assert(!"a request of no kind");
+	enum gateway_clock clock = ways[ask->kind].clock;
+
+	self->requests++;
+	if (clock == CLOCK_WATCH) {
+		link->app.watch.request = self->requests;
+	} else {
+		link->app.request = self->requests;
+		link->app.asked = (uint8_t)ask->kind;
 	}
+	link->app.watch.overtaken = ask->kind == REQUEST_LEAVE || ask->kind == REQUEST_UNMANAGED ||
+				    (ask->kind != REQUEST_WATCH && link->app.watch.overtaken);
+	gateway_clock_start(self, link, clock, now_ms + timeout_ms(self, clock));
+	self->counts.requests_sent++;
+	send(self, link, ask, fx);
+}
+
+/* One more request to watch while the first one waits needs no answer of its own, unless it came
+ * after something that ends the first: then it waits for that.
+ */
+static bool watch_waits(const struct link *link, enum request_kind kind)
+{
+	return kind == REQUEST_WATCH && link->app.watch.request != 0;
+}
+
+static void drop_first(struct gateway *self, struct link *link)
+{
+	struct text texts[WAITING_TEXTS];
+	struct waiting head;
+
+	self->counts.requests_repeated++;
+	gateway_line_take(self, &link->app.line, &head, texts);
 }
 
 void gateway_request_next(struct gateway *self, struct link *link, int64_t now_ms,
 			  struct effects *fx)
 {
-	step_out(self, link);
-	if (link->app.line.count > 0) {
-		struct ask ask = first_in_line(self, link);
+	struct app *app = &link->app;
 
-		link->app.kept = true;
+	step_out(self, link);
+	while (app->line.count > 0 && app->request == 0) {
+		struct ask ask = first_in_line(self, &app->line);
+
+		if (watch_waits(link, ask.kind)) {
+			if (app->watch.overtaken)
+				return;
+			drop_first(self, link);
+			continue;
+		}
 		pass_on(self, link, &ask, now_ms, fx);
+		if (ask.kind == REQUEST_WATCH)
+			gateway_line_move(self, &app->line, &app->watch.line);
+		else
+			app->kept = true;
 	}
 }
 
 static bool for_adapter(enum request_kind kind)
 {
-	return kind == REQUEST_UNMANAGED || kind == REQUEST_STOP;
+	return ways[kind].role != ROLE_REGISTRY;
 }
 
 /* An adapter that dies between its acknowledgement and its answer has taken the request for good:
@@ -181,24 +311,53 @@ static bool for_adapter(enum request_kind kind)
  * order in which requests were sent.  One that the transport repeats as well comes twice, under the
  * same id.
  */
-void gateway_request_ask_again(struct gateway *self, uint64_t first, struct effects *fx)
+static void ask_again(struct gateway *self, enum gateway_again again, struct effects *fx)
 {
-	for (uint32_t slot = self->clocks[CLOCK_REQUEST].first; slot != GATEWAY_NONE;
-	     slot = self->links[slot].next) {
-		struct link *link = &self->links[slot];
+	enum gateway_due due = gateway_clock_due(agains[again].clock);
 
-		if (!link->app.kept || !for_adapter((enum request_kind)link->app.asked) ||
-		    link->app.request < first)
+	for (uint32_t slot = self->clocks[agains[again].clock].first; slot != GATEWAY_NONE;
+	     slot = self->links[slot].dues[due].next) {
+		struct link *link = &self->links[slot];
+		const struct app *app = &link->app;
+		const struct line *line = due == DUE_WATCH ? &app->watch.line : &app->line;
+		uint64_t asked = due == DUE_WATCH ? app->watch.request : app->request;
+
+		if (line->count == 0 || (due == DUE_LINE && !app->kept) ||
+		    ways[first_in_line(self, line).kind].role != agains[again].role ||
+		    asked < self->again[again])
 			continue;
 		if (effects_room(fx) <= EFFECTS_PER_LINK) {
-			self->again = link->app.request;
+			self->again[again] = asked;
 			return;
 		}
-		struct ask ask = first_in_line(self, link);
+		struct ask ask = first_in_line(self, line);
 
-		send_unmanaged(self, link, &ask, fx);
+		send(self, link, &ask, fx);
 	}
-	self->again = 0;
+	self->again[again] = 0;
+}
+
+void gateway_request_again(struct gateway *self, struct effects *fx)
+{
+	for (enum gateway_again again = 0; again < AGAIN_COUNT; again++)
+		if (self->again[again] > 0)
+			ask_again(self, again, fx);
+}
+
+void gateway_request_ask_again(struct gateway *self, enum role role, struct effects *fx)
+{
+	for (enum gateway_again again = 0; again < AGAIN_COUNT; again++)
+		if (agains[again].role == role)
+			self->again[again] = 1;
+	gateway_request_again(self, fx);
+}
+
+bool gateway_request_is_asking(const struct gateway *self)
+{
+	for (enum gateway_again again = 0; again < AGAIN_COUNT; again++)
+		if (self->again[again] > 0)
+			return true;
+	return false;
 }
 
 /* ---- asking ---- */
@@ -229,74 +388,72 @@ static bool within_rate(struct gateway *self, struct link *link, int64_t now_ms,
 void gateway_request_ask(struct gateway *self, struct link *link, const struct ask *ask,
 			 int64_t now_ms, struct effects *fx)
 {
-	bool start = ask->kind == REQUEST_UNMANAGED || ask->kind == REQUEST_MANAGED;
+	bool start = ask->kind == REQUEST_UNMANAGED || ask->kind == REQUEST_WATCH;
 
 	if (start && !within_rate(self, link, now_ms, fx))
 		return;
-	if (link->app.phase == APP_ACCEPTED && link->app.request == 0) {
+	if (link->app.phase == APP_ACCEPTED && link->app.request == 0 &&
+	    link->app.line.count == 0 && !watch_waits(link, ask->kind)) {
 		/* Without room for it it is asked only once. */
-		link->app.kept = for_adapter(ask->kind) && wait_in_line(self, link, ask);
+		bool kept = for_adapter(ask->kind) && wait_in_line(self, link, ask);
+
 		pass_on(self, link, ask, now_ms, fx);
+		if (kept && ask->kind == REQUEST_WATCH)
+			gateway_line_move(self, &link->app.line, &link->app.watch.line);
+		else
+			link->app.kept = kept;
 		return;
 	}
 	if (!wait_in_line(self, link, ask)) {
 		self->counts.limit_waiting++;
 		(void)gateway_app_fail(self, link, TEXT("INTERNAL_ERROR"),
 				       TEXT("Too many requests at a time"), fx);
+	} else if (link->app.phase == APP_ACCEPTED && link->app.request == 0) {
+		gateway_request_next(self, link, now_ms, fx);
 	}
 }
 
 /* ---- answers ---- */
 
-void gateway_request_expired(struct gateway *self, struct link *link, struct effects *fx)
+void gateway_request_expired(struct gateway *self, struct link *link, enum gateway_clock clock,
+			     struct effects *fx)
 {
-	self->counts.requests_timed_out++;
-	refuse(self, link, TEXT("INTERNAL_ERROR"), TEXT("No answer in time - please try again"),
-	       self->now_ms, fx);
-}
+	static const struct stream_event done = {
+		.request_done = { .reason = { NO_ANSWER, sizeof NO_ANSWER - 1 } }
+	};
 
-static void on_done(struct gateway *self, struct link *link, const struct stream_event *event,
-		    int64_t now_ms, struct effects *fx)
-{
-	if (event->request_done.result == RESULT_OK) {
-		gateway_request_next(self, link, now_ms, fx);
-		return;
-	}
-	refuse(self, link,
-	       event->request_done.code.length > 0 ? event->request_done.code
-						   : TEXT("INTERNAL_ERROR"),
-	       event->request_done.reason, now_ms, fx);
+	self->counts.requests_timed_out++;
+	refuse(self, link, gateway_clock_due(clock), &done, fx);
 }
 
 static void answer_check(struct gateway *self, const struct link *link,
 			 const struct stream_event *event)
 {
-	if (event->registry_checked.kind == KIND_NONE) {
+	struct edge_message *check;
+
+	switch ((enum kind)event->registry_checked.kind) {
+	case KIND_NONE:
 		gateway_send(self, link, EDGE_CHECK_NONE);
 		return;
-	}
-	struct edge_message *check = gateway_send(self, link, EDGE_CHECK_UNMANAGED);
-
-	check->check_unmanaged.stream_id = event->stream_id;
-	check->check_unmanaged.created_ms = event->registry_checked.created_ms;
-	check->check_unmanaged.rtmp_url = event->registry_checked.rtmp_url;
-	check->check_unmanaged.requesting_app_id = event->registry_checked.package;
-}
-
-static void on_checked(struct gateway *self, struct link *link, const struct stream_event *event,
-		       int64_t now_ms, struct effects *fx)
-{
-	if (link->app.asked == REQUEST_CHECK) {
-		/* Asked for, so it is told on a replaced socket as well. */
-		answer_check(self, link, event);
-		gateway_request_next(self, link, now_ms, fx);
+	case KIND_UNMANAGED:
+		check = gateway_send(self, link, EDGE_CHECK_UNMANAGED);
+		check->check_unmanaged.stream_id = event->stream_id;
+		check->check_unmanaged.created_ms = event->registry_checked.created_ms;
+		check->check_unmanaged.rtmp_url = event->registry_checked.rtmp_url;
+		check->check_unmanaged.requesting_app_id = event->registry_checked.package;
+		return;
+	case KIND_MANAGED:
+		check = gateway_send(self, link, EDGE_CHECK_MANAGED);
+		check->check_managed.stream_id = event->stream_id;
+		check->check_managed.created_ms = event->registry_checked.created_ms;
+		check->check_managed.hls = event->registry_checked.hls;
+		check->check_managed.dash = event->registry_checked.dash;
+		check->check_managed.webrtc = event->registry_checked.webrtc;
+		check->check_managed.preview = event->registry_checked.preview;
+		check->check_managed.thumbnail = event->registry_checked.thumbnail;
+		check->check_managed.viewers = event->registry_checked.viewers;
 		return;
 	}
-	refuse(self, link, TEXT("INTERNAL_ERROR"),
-	       event->registry_checked.kind == KIND_UNMANAGED
-		       ? TEXT("Cannot start managed stream - unmanaged stream already active")
-		       : TEXT("Managed streaming is not configured"),
-	       now_ms, fx);
 }
 
 void gateway_request_event(struct gateway *self, const struct stream_event *event, int64_t now_ms,
@@ -305,15 +462,23 @@ void gateway_request_event(struct gateway *self, const struct stream_event *even
 	bool checked = event->type == EVENT_REGISTRY_CHECKED;
 	struct link *link = gateway_link_find(
 		self, checked ? event->registry_checked.link : event->request_done.link, LINK_APP);
+	bool watch = link && !checked && event->request != 0 &&
+		     event->request == link->app.watch.request;
 
-	if (!link || link->app.request == 0 || event->request != link->app.request ||
-	    checked != (link->app.asked == REQUEST_CHECK || link->app.asked == REQUEST_MANAGED)) {
+	if (!link || event->request == 0 ||
+	    (!watch && (event->request != link->app.request ||
+			checked != (link->app.asked == REQUEST_CHECK)))) {
 		self->counts.answers_late++;
 		return;
 	}
-	gateway_clock_stop(self, link);
+	enum gateway_due due = watch ? DUE_WATCH : DUE_LINE;
+
+	gateway_clock_stop(self, link, due);
+	/* Asked for, so it is told on a replaced socket as well. */
 	if (checked)
-		on_checked(self, link, event, now_ms, fx);
+		answer_check(self, link, event);
+	if (checked || event->request_done.result == RESULT_OK)
+		go_on(self, link, due, now_ms, fx);
 	else
-		on_done(self, link, event, now_ms, fx);
+		refuse(self, link, due, event, fx);
 }

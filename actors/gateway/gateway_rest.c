@@ -5,8 +5,8 @@
 
 /* ---- answers ---- */
 
-static struct edge_message *answer(struct gateway *self, uint64_t call, unsigned status,
-				   enum edge_type type)
+struct edge_message *gateway_answer(struct gateway *self, uint64_t call, unsigned status,
+				    enum edge_type type)
 {
 	struct gateway_out *out = gateway_out_add(self, GATEWAY_ANSWER, 0);
 
@@ -16,33 +16,61 @@ static struct edge_message *answer(struct gateway *self, uint64_t call, unsigned
 	return &out->message;
 }
 
-static void refuse(struct gateway *self, uint64_t call, unsigned status, struct text message)
+/* 503, in the words of the call. */
+static void put_off(struct gateway *self, uint64_t call, enum gateway_action action,
+		    struct text message)
 {
-	answer(self, call, status, EDGE_REST_ERROR)->rest_error.message = message;
+	if (action >= GATEWAY_OUTPUT_ADD)
+		gateway_output_refuse(self, call, 503, TEXT("INTERNAL_ERROR"), message);
+	else
+		gateway_answer(self, call, 503, EDGE_REST_ERROR)->rest_error.message = message;
 }
 
-static void rest_free(struct gateway *self, struct rest *rest)
+static void refuse(struct gateway *self, uint64_t call, unsigned status, struct text message)
 {
-	pool_drop(&self->pool, &rest->package);
-	*rest = (struct rest){ 0 };
-	self->rest_count--;
+	gateway_answer(self, call, status, EDGE_REST_ERROR)->rest_error.message = message;
 }
 
 /* ---- calls ---- */
 
-static struct rest *rest_take(struct gateway *self, const struct gateway_edge *edge)
+static struct rest *rest_slot(struct gateway *self)
 {
-	for (size_t i = 0; i < GATEWAY_REST_MAX; i++) {
-		struct rest *rest = &self->rests[i];
+	for (size_t i = 0; i < GATEWAY_REST_MAX; i++)
+		if (self->rests[i].call == 0)
+			return &self->rests[i];
+	return NULL;
+}
 
-		if (rest->call != 0)
-			continue;
-		if (!pool_keep(&self->pool, edge->package, &rest->package))
-			return NULL;
-		rest->call = edge->call;
-		self->rest_count++;
-		return rest;
+struct rest *gateway_rest_take(struct gateway *self, const struct gateway_edge *edge,
+			       struct text name, int64_t now_ms)
+{
+	struct rest *rest = rest_slot(self);
+
+	if (!rest || !pool_keep(&self->pool, name, &rest->name)) {
+		self->counts.limit_rest++;
+		put_off(self, edge->call, edge->action, TEXT("Too many calls at a time"));
+		return NULL;
 	}
+	rest->call = edge->call;
+	rest->action = edge->action;
+	rest->request = ++self->requests;
+	rest->due_ms = now_ms + self->options.request_timeout_ms;
+	self->rest_count++;
+	return rest;
+}
+
+void gateway_rest_free(struct gateway *self, struct rest *rest)
+{
+	pool_drop(&self->pool, &rest->name);
+	*rest = (struct rest){ 0 };
+	self->rest_count--;
+}
+
+struct rest *gateway_rest_find(struct gateway *self, uint64_t request)
+{
+	for (size_t i = 0; i < GATEWAY_REST_MAX; i++)
+		if (self->rests[i].call != 0 && self->rests[i].request == request)
+			return &self->rests[i];
 	return NULL;
 }
 
@@ -51,16 +79,10 @@ static void on_app(struct gateway *self, const struct gateway_edge *edge, int64_
 {
 	bool start = edge->action == GATEWAY_APP_START;
 	const struct gateway_app *app = gateway_directory_find(self->directory, edge->package);
-	struct rest *rest = rest_take(self, edge);
+	struct rest *rest = gateway_rest_take(self, edge, edge->package, now_ms);
 
-	if (!rest) {
-		self->counts.limit_rest++;
-		refuse(self, edge->call, 503, TEXT("Too many calls at a time"));
+	if (!rest)
 		return;
-	}
-	rest->action = edge->action;
-	rest->request = ++self->requests;
-	rest->due_ms = now_ms + self->options.request_timeout_ms;
 	struct stream_event *event =
 		gateway_tell(self, NULL, start ? EVENT_EDGE_APP_START : EVENT_EDGE_APP_STOP, fx);
 
@@ -99,7 +121,7 @@ static void on_device_state(struct gateway *self, const struct gateway_edge *edg
 	if (EDGE_HAS(message, device_state, wifi_connected))
 		event->edge_glasses.wifi =
 			message->device_state.wifi_connected ? WIFI_ON : WIFI_OFF;
-	(void)answer(self, edge->call, 200, EDGE_REST_DONE);
+	(void)gateway_answer(self, edge->call, 200, EDGE_REST_DONE);
 }
 
 void gateway_rest_called(struct gateway *self, const struct gateway_edge *edge, int64_t now_ms,
@@ -113,6 +135,11 @@ void gateway_rest_called(struct gateway *self, const struct gateway_edge *edge, 
 	case GATEWAY_DEVICE_STATE:
 		on_device_state(self, edge, fx);
 		return;
+	case GATEWAY_OUTPUT_ADD:
+	case GATEWAY_OUTPUT_REMOVE:
+	case GATEWAY_OUTPUT_LIST:
+		gateway_output_called(self, edge, now_ms, fx);
+		return;
 	}
 }
 
@@ -120,7 +147,7 @@ void gateway_rest_gone(struct gateway *self, uint64_t call)
 {
 	for (size_t i = 0; i < GATEWAY_REST_MAX && self->rest_count > 0; i++)
 		if (self->rests[i].call == call)
-			rest_free(self, &self->rests[i]);
+			gateway_rest_free(self, &self->rests[i]);
 }
 
 static void on_result(struct gateway *self, struct rest *rest, enum result result)
@@ -130,10 +157,10 @@ static void on_result(struct gateway *self, struct rest *rest, enum result resul
 	switch (result) {
 	case RESULT_OK:
 	case RESULT_FAILED: /* it was started, and did not connect: that is no error of the call */
-		message = answer(self, rest->call, 200, EDGE_REST_APP);
+		message = gateway_answer(self, rest->call, 200, EDGE_REST_APP);
 		message->rest_app.status =
 			rest->action == GATEWAY_APP_START ? TEXT("started") : TEXT("stopped");
-		message->rest_app.package = pool_text(&self->pool, rest->package);
+		message->rest_app.package = pool_text(&self->pool, rest->name);
 		break;
 	case RESULT_NOT_FOUND:
 		refuse(self, rest->call, 404, TEXT("App not found"));
@@ -144,18 +171,17 @@ static void on_result(struct gateway *self, struct rest *rest, enum result resul
 	default:
 		refuse(self, rest->call, 503, TEXT("Not possible now, try again later"));
 	}
-	rest_free(self, rest);
+	gateway_rest_free(self, rest);
 }
 
 void gateway_rest_result(struct gateway *self, const struct stream_event *event)
 {
-	for (size_t i = 0; i < GATEWAY_REST_MAX; i++)
-		if (self->rests[i].call != 0 && self->rests[i].request == event->request) {
-			on_result(self, &self->rests[i],
-				  (enum result)event->registry_app_result.result);
-			return;
-		}
-	self->counts.answers_late++;
+	struct rest *rest = gateway_rest_find(self, event->request);
+
+	if (rest && rest->action <= GATEWAY_APP_STOP)
+		on_result(self, rest, (enum result)event->registry_app_result.result);
+	else
+		self->counts.answers_late++;
 }
 
 int64_t gateway_rest_deadline(const struct gateway *self)
@@ -176,8 +202,8 @@ void gateway_rest_expire(struct gateway *self, int64_t now_ms)
 		if (rest->call == 0 || rest->due_ms > now_ms)
 			continue;
 		self->counts.requests_timed_out++;
-		refuse(self, rest->call, 503, TEXT("No answer in time, try again later"));
-		rest_free(self, rest);
+		put_off(self, rest->call, rest->action, TEXT("No answer in time, try again later"));
+		gateway_rest_free(self, rest);
 	}
 }
 

@@ -28,9 +28,10 @@ enum gateway_ws_kind {
 
 struct gateway_ws_request {
 	uint64_t call; /* for gateway_ws_answer(); 0 for upgrades */
-	const char *method; /* "GET", "POST"; "" for any other */
+	const char *method; /* "GET", "POST", "DELETE"; "" for any other */
 	struct text path; /* without query */
-	struct text authorization, token; /* header; of the query */
+	struct text authorization; /* header */
+	struct text token, package; /* of the query: token, packageName */
 	bool has_token;
 	struct text user_id, session_id; /* x-user-id, x-session-id */
 	struct text body; /* calls only */

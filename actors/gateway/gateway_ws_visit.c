@@ -7,7 +7,6 @@
 
 #define TEXT_MAX GATEWAY_WS_HEAD_MAX /* the library has no more of any text */
 #define ANSWER_HEAD_MAX 256
-#define TOKEN_NAME "token="
 
 static uint32_t slot_of(const struct gateway_ws *ws, const struct visit *visit)
 {
@@ -87,19 +86,20 @@ static struct text copy_custom(struct lws *wsi, const char *name, char **at)
 	return copied;
 }
 
-/* The first "token" of the query, decoded by the library. */
-static bool copy_query_token(struct lws *wsi, char **at, struct text *out)
+/* The first @name of the query, "name=", decoded by the library. */
+static bool copy_query(struct lws *wsi, const char *name, char **at, struct text *out)
 {
+	const size_t head = strlen(name);
+
 	for (int i = 0;; i++) {
 		int length =
 			lws_hdr_copy_fragment(wsi, *at, TEXT_MAX + 1, WSI_TOKEN_HTTP_URI_ARGS, i);
 
 		if (length < 0)
 			return false;
-		if (strncmp(*at, TOKEN_NAME, sizeof TOKEN_NAME - 1) != 0)
+		if (strncmp(*at, name, head) != 0)
 			continue;
-		*out = (struct text){ *at + sizeof TOKEN_NAME - 1,
-				      (uint32_t)length - (uint32_t)(sizeof TOKEN_NAME - 1) };
+		*out = (struct text){ *at + head, (uint32_t)(length - (int)head) };
 		*at += length;
 		return true;
 	}
@@ -109,8 +109,9 @@ static const struct {
 	enum lws_token_indexes token;
 	const char *method;
 } methods[] = {
-	{ WSI_TOKEN_GET_URI, "GET" }, { WSI_TOKEN_POST_URI, "POST" }, { WSI_TOKEN_OPTIONS_URI, "" },
-	{ WSI_TOKEN_PUT_URI, "" },    { WSI_TOKEN_PATCH_URI, "" },    { WSI_TOKEN_DELETE_URI, "" },
+	{ WSI_TOKEN_GET_URI, "GET" },  { WSI_TOKEN_POST_URI, "POST" },
+	{ WSI_TOKEN_OPTIONS_URI, "" }, { WSI_TOKEN_PUT_URI, "" },
+	{ WSI_TOKEN_PATCH_URI, "" },   { WSI_TOKEN_DELETE_URI, "DELETE" },
 	{ WSI_TOKEN_HEAD_URI, "" },
 };
 
@@ -129,30 +130,36 @@ static void read_request(struct gateway_ws *ws, struct visit *visit)
 			break;
 		}
 	request->authorization = copy_token(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, &at);
-	request->has_token = copy_query_token(wsi, &at, &request->token);
+	request->has_token = copy_query(wsi, "token=", &at, &request->token);
+	(void)copy_query(wsi, "packageName=", &at, &request->package);
 	request->user_id = copy_custom(wsi, "x-user-id:", &at);
 	request->session_id = copy_custom(wsi, "x-session-id:", &at);
+}
+
+static struct text keep(char **at, struct text text)
+{
+	struct text kept = { *at, text.length };
+
+	if (text.length > 0)
+		memcpy(*at, text.bytes, text.length);
+	*at += text.length;
+	return kept;
 }
 
 /* What a call needs beyond its headers, until its body is there. */
 static bool keep_request(struct visit *visit)
 {
-	struct gateway_ws_request *request = &visit->request;
-	struct text path = request->path, authorization = request->authorization;
-	char *texts = malloc(path.length + authorization.length + 1);
+	const struct gateway_ws_request given = visit->request;
+	char *at =
+		malloc(given.path.length + given.authorization.length + given.package.length + 1);
 
-	if (!texts)
+	if (!at)
 		return false;
-	if (path.length > 0)
-		memcpy(texts, path.bytes, path.length);
-	if (authorization.length > 0)
-		memcpy(texts + path.length, authorization.bytes, authorization.length);
-	visit->texts = texts;
-	*request = (struct gateway_ws_request){
-		.method = request->method,
-		.path = { texts, path.length },
-		.authorization = { texts + path.length, authorization.length },
-	};
+	visit->texts = at;
+	visit->request = (struct gateway_ws_request){ .method = given.method };
+	visit->request.path = keep(&at, given.path);
+	visit->request.authorization = keep(&at, given.authorization);
+	visit->request.package = keep(&at, given.package);
 	return true;
 }
 
@@ -208,12 +215,16 @@ static const struct {
 	{ 200, "OK" },
 	{ 400, "Bad Request" },
 	{ 401, "Unauthorized" },
+	{ 403, "Forbidden" },
 	{ 404, "Not Found" },
 	{ 405, "Method Not Allowed" },
 	{ 408, "Request Timeout" },
+	{ 409, "Conflict" },
 	{ 413, "Content Too Large" },
 	{ 429, "Too Many Requests" },
 	{ 431, "Request Header Fields Too Large" },
+	{ 500, "Internal Server Error" },
+	{ 502, "Bad Gateway" },
 	{ 503, "Service Unavailable" },
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* provider.h - where inputs are made: the one interface between the managed-adapter and the services
- * behind it.  Calls and answers are StreamEvents (proto/schema.h, 200-229), so that the core, the
- * simulator's model and both real providers speak the same words.
+/* provider.h - where inputs are made: the one interface between the managed-adapter and the
+ * services behind it.  Calls and answers are StreamEvents (proto/schema.h, 200-229), so that the
+ * core, the simulator's model and both real providers speak the same words.
  */
 #pragma once
 
@@ -30,7 +30,9 @@ struct provider_driver {
 	/* Return: 0, or -errno; > 0: the exit code for a configuration that cannot be used. */
 	int (*open)(const struct provider_options *options, struct provider **out);
 	/* Begin what @event asks for; texts are borrowed for the call.  Every call but
-	 * provider.adopt is answered exactly once, within its time, whatever happens.
+	 * provider.adopt is answered exactly once, within its time, whatever happens.  Where
+	 * outputs do not outlive the driver, provider.adopt is followed by provider.output_add
+	 * with call 0 for each output of the input; they are not answered either.
 	 */
 	void (*call)(struct provider *provider, const struct stream_event *event);
 	/* The adapter's mirror is complete: inputs that were not adopted are nobody's. */

@@ -42,6 +42,7 @@ static void result_send(struct registry *self, const struct input *input,
 	event->epoch = answer->epoch;
 	event->stream_result.result = answer->result;
 	event->stream_result.running = answer->running;
+	event->stream_result.output = answer->output;
 }
 
 bool registry_answered_before(struct registry *self, const struct input *input)
@@ -86,12 +87,35 @@ void registry_answer(struct registry *self, const struct input *input, enum resu
 	result_send(self, input, registry_answer_keep(self, input->event, result, running, stream));
 }
 
+void registry_answer_output(struct registry *self, const struct input *input, enum result result,
+			    const struct state_stream *stream, uint64_t output)
+{
+	struct registry_answer *answer =
+		registry_answer_keep(self, input->event, result, KIND_NONE, stream);
+
+	answer->output = (uint32_t)output;
+	result_send(self, input, answer);
+}
+
+/* Whether requests are answered by what led to @event. */
+static bool is_answer(const struct stream_event *event)
+{
+	switch (event->type) {
+	case EVENT_STREAM_OPENED:
+	case EVENT_STREAM_CLOSED:
+	case EVENT_STREAM_JOINED:
+	case EVENT_STREAM_LEFT:
+	case EVENT_STREAM_OUTPUT:
+		return event->request != 0 && event->stream_id.length <= STREAM_ID_MAX;
+	default:
+		return false;
+	}
+}
+
 /* A stream that was closed to make room for another answers nothing: its opening does. */
 void registry_load_story(struct registry *self, const struct stream_event *event)
 {
-	if (event->request == 0 ||
-	    (event->type != EVENT_STREAM_OPENED && event->type != EVENT_STREAM_CLOSED) ||
-	    event->stream_id.length > STREAM_ID_MAX)
+	if (!is_answer(event))
 		return;
 	struct registry_answer *answer = answer_slot(self, event->origin, event->request);
 
@@ -103,5 +127,7 @@ void registry_load_story(struct registry *self, const struct stream_event *event
 		.at = ++self->answered,
 		.id_length = (uint8_t)event->stream_id.length,
 	};
+	if (event->type == EVENT_STREAM_OUTPUT)
+		answer->output = (uint32_t)event->stream_output.output;
 	memcpy(answer->stream_id, event->stream_id.bytes, event->stream_id.length);
 }

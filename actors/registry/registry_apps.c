@@ -425,10 +425,20 @@ static void close_sockets(struct registry *self, struct state_app *app, struct t
 	}
 }
 
+bool registry_app_reachable(const struct registry *self, const struct state_user *user,
+			    struct text package)
+{
+	const struct state_app *app = state_app_find(&self->state, user, package);
+
+	return app && state_app_reachable(&self->state, app);
+}
+
 static void end_own_stream(struct registry *self, const struct state_user *user,
 			   const struct state_app *app)
 {
 	struct state_stream *active = state_active(&self->state, user);
+
+	registry_app_leaves(self, user, registry_text(self, app->package));
 
 	if (active && active->kind == KIND_UNMANAGED &&
 	    text_equal(registry_text(self, active->package), registry_text(self, app->package)))

@@ -8,7 +8,11 @@
  */
 #define ENDING_EFFECTS \
 	(APPS_PER_USER_MAX * (APP_OLD_LINKS_MAX + 1 + 2) + 2 * WAITERS_PER_USER_MAX + 8)
-_Static_assert(ENDING_EFFECTS + 2 * LIABILITIES_PER_USER_MAX < EFFECTS_MAX,
+/* The end of a stream: every viewer of the one liability too many is given up, stops are overtaken
+ * (one for each kind at most), it leaves, closes, is settled.
+ */
+#define CLOSING_EFFECTS (2 * VIEWERS_MAX + 8)
+_Static_assert(ENDING_EFFECTS + CLOSING_EFFECTS < EFFECTS_MAX,
 	       "one input may end a session, with what its last stream owes");
 
 static size_t aligned(size_t bytes)
@@ -153,6 +157,13 @@ static void (*const handlers[STREAM_EVENT_TYPE_MAX + 1])(struct registry *,
 	[EVENT_EDGE_LEAVING] = on_leaving,
 	[EVENT_STREAM_OPEN] = registry_on_stream_open,
 	[EVENT_STREAM_CLOSE] = registry_on_stream_close,
+	[EVENT_STREAM_LEAVE] = registry_on_stream_leave,
+	[EVENT_INPUT_MADE] = registry_on_input_made,
+	[EVENT_INPUT_SEEN] = registry_on_input_seen,
+	[EVENT_INPUT_GONE] = registry_on_input_gone,
+	[EVENT_OUTPUT_ADD] = registry_on_output_add,
+	[EVENT_OUTPUT_REMOVE] = registry_on_output_remove,
+	[EVENT_OUTPUT_SEEN] = registry_on_output_seen,
 	[EVENT_STREAM_MISSED] = registry_on_missed,
 	[EVENT_TIMER_EXPIRED] = on_timer,
 	[EVENT_GATEWAY_SEEN] = on_gateway_seen,
@@ -190,6 +201,19 @@ static void on_tick(struct registry *self)
 		registry_liabilities_step(self);
 }
 
+/* Before anything is provisioned that should carry it. */
+static void tell_mark(struct registry *self)
+{
+	struct text mark = text_of(self->options.mark);
+
+	if (mark.length == 0)
+		return;
+	struct stream_event *event = registry_story(self, EVENT_DEPLOYMENT_MARKED, NULL);
+
+	event->deployment_marked.mark = mark;
+	registry_tell(self, event);
+}
+
 void registry_handle(struct registry *self, const struct input *input, int64_t now_ms,
 		     struct effects *fx)
 {
@@ -198,6 +222,10 @@ void registry_handle(struct registry *self, const struct input *input, int64_t n
 	self->fx = fx;
 	self->now_ms = now_ms;
 	self->wall_ms = input->wall_ms;
+	self->current = NULL;
+	self->cause = 0;
+	if (self->state.mark[0] == '\0' && self->options.mark)
+		tell_mark(self);
 	self->current = input->type == INPUT_MESSAGE ? input->event : NULL;
 	self->cause = self->current ? self->current->cause : 0;
 	switch (input->type) {

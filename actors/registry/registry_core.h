@@ -16,7 +16,8 @@
 #define REGISTRY_ENDINGS_MAX 1024 /* sessions that wait for their last statuses to be told */
 #define REGISTRY_SWEEPS_MAX 16 /* gateways whose links are being taken down */
 #define REGISTRY_SWEEP_USERS 4096 /* users looked at in one call */
-#define LIABILITIES_PER_USER_MAX 32
+#define LIABILITIES_PER_USER_MAX 32 /* that owe no input */
+#define INPUTS_OWED_PER_USER_MAX 32 /* that do; then no more managed streams */
 #define APP_OLD_LINKS_MAX 4 /* replaced sockets of an app that are still open (D16) */
 
 struct registry_options {
@@ -27,6 +28,7 @@ struct registry_options {
 	int64_t stop_owed_ms; /* an undelivered stop is given up after */
 	int64_t ending_max_ms; /* a session waits so long for its last statuses to be told */
 	int64_t blind_max_ms; /* a lost gateway is given up after */
+	const char *mark; /* of this deployment, if the state has none; NULL: it gets none */
 };
 
 /* What the registry knows of an app beside the story. */
@@ -42,6 +44,7 @@ struct registry_app {
 struct registry_answer {
 	uint64_t origin, request; /* request 0: free */
 	uint64_t epoch;
+	uint32_t output; /* number of it; 0: it was about none */
 	uint64_t at; /* counts answers: the oldest of a bucket makes room */
 	char stream_id[STREAM_ID_MAX];
 	uint8_t id_length, result, running;

@@ -11,6 +11,10 @@ struct stream_event *registry_story(struct registry *self, enum stream_event_typ
 /* tell() - let the event take effect.  It becomes the cause of what follows. */
 void registry_tell(struct registry *self, struct stream_event *event);
 
+/* registry_stream_story() - begin the next story event about @stream. */
+struct stream_event *registry_stream_story(struct registry *self, enum stream_event_type type,
+					   const struct state_stream *stream);
+
 /* send() - an addressed message to @peer; answers carry origin and request of the question. */
 struct stream_event *registry_send(struct registry *self, struct peer peer,
 				   enum stream_event_type type, const struct state_user *user);
@@ -56,6 +60,8 @@ void registry_on_app_timer(struct registry *self, const struct input *input);
 void registry_app_lost(struct registry *self, struct state_user *user, struct state_app *app);
 void registry_app_launch(struct registry *self, struct state_user *user, struct text package,
 			 enum app_type type);
+bool registry_app_reachable(const struct registry *self, const struct state_user *user,
+			    struct text package);
 unsigned registry_apps_of(const struct registry *self, const struct state_user *user);
 void registry_apps_end(struct registry *self, struct state_user *user);
 
@@ -70,12 +76,26 @@ void registry_on_stream_open(struct registry *self, const struct input *input);
 void registry_on_stream_close(struct registry *self, const struct input *input);
 void registry_on_status(struct registry *self, const struct input *input);
 void registry_on_device_told(struct registry *self, const struct input *input);
-void registry_on_app_told(struct registry *self, const struct input *input);
 void registry_on_missed(struct registry *self, const struct input *input);
 void registry_on_stream_timer(struct registry *self, const struct input *input);
 void registry_on_check(struct registry *self, const struct input *input);
 void registry_on_operator_stop(struct registry *self, const struct input *input);
-void registry_liabilities_step(struct registry *self);
+
+/* Managed streams: registry_managed.c */
+void registry_join(struct registry *self, const struct input *input, struct state_stream *stream);
+void registry_on_stream_leave(struct registry *self, const struct input *input);
+/* @app is being stopped: it watches nothing any more, and nobody waits for it to be told (D5). */
+void registry_app_leaves(struct registry *self, const struct state_user *user, struct text package);
+void registry_on_input_made(struct registry *self, const struct input *input);
+void registry_on_input_seen(struct registry *self, const struct input *input);
+void registry_on_input_gone(struct registry *self, const struct input *input);
+void registry_check_managed(const struct registry *self, const struct state_stream *stream,
+			    struct stream_event *reply);
+
+/* Their outputs: registry_outputs.c */
+void registry_on_output_add(struct registry *self, const struct input *input);
+void registry_on_output_remove(struct registry *self, const struct input *input);
+void registry_on_output_seen(struct registry *self, const struct input *input);
 
 /* Answers: registry_answers.c */
 /* The first answer to the request of @event; NULL: this is the first time. */
@@ -87,9 +107,14 @@ struct registry_answer *registry_answer_keep(struct registry *self,
 					     enum kind running, const struct state_stream *stream);
 void registry_answer(struct registry *self, const struct input *input, enum result result,
 		     enum kind running, const struct state_stream *stream);
+/* registry_answer_output() - to output.add and output.remove: @output is its number. */
+void registry_answer_output(struct registry *self, const struct input *input, enum result result,
+			    const struct state_stream *stream, uint64_t output);
 
+/* Ends, and what is owed afterwards: registry_ends.c */
 struct closing {
 	enum end_cause cause;
+	uint64_t evidence; /* seq of the event that shows why; 0: by its cause */
 	struct text by, detail, told_id, stop_app_id;
 	enum device_status status;
 	uint64_t missed;
@@ -98,3 +123,11 @@ struct closing {
 
 void registry_close(struct registry *self, struct state_stream *stream,
 		    const struct closing *closing);
+void registry_overtake_stops(struct registry *self, struct state_user *user);
+void registry_told_settle(struct registry *self, struct state_stream *stream, struct text package,
+			  enum outcome outcome);
+/* Inputs of @user that must still be deleted. */
+unsigned registry_inputs_owed(const struct registry *self, const struct state_user *user);
+void registry_on_stop_told(struct registry *self, const struct stream_event *event);
+void registry_on_app_told(struct registry *self, const struct input *input);
+void registry_liabilities_step(struct registry *self);

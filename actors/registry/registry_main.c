@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 #include "actors/registry/registry_store.h"
 #include "common/daemon.h"
@@ -15,8 +16,11 @@
 #define TEND_S 0.1 /* between two looks at the store's housekeeping */
 #define TEND_MS 2 /* of work at a time: a step may take a few milliseconds itself */
 
+#define MARK_RANDOM 12 /* 36^12: two deployments in one account do not meet */
+
 struct shell {
 	struct registry core;
+	char mark[MARK_MAX + 1]; /* for a store that has none yet */
 	struct store *store;
 	struct registry_store records;
 	struct ev_timer tend;
@@ -124,7 +128,33 @@ static void on_tend(struct ev_loop *loop, struct ev_timer *timer, int events)
 	check_room(shell);
 }
 
-static struct registry_options options_of(const struct daemon_options *daemon,
+/* Return: 0 or -errno. */
+static int make_mark(char *mark)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+	uint64_t random[MARK_RANDOM];
+
+	if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+		return err_raise(-errno);
+	for (unsigned i = 0; i < MARK_RANDOM; i++)
+		mark[i] = letters[random[i] % (sizeof letters - 1)];
+	mark[MARK_RANDOM] = '\0';
+	return 0;
+}
+
+/* What is provisioned already carries the old one: another would make leaks of all that. */
+static void check_mark(const struct shell *shell, const struct config *config)
+{
+	const char *kept = shell->core.state.mark;
+
+	if (config->managed_mark[0] != '\0' && kept[0] != '\0' &&
+	    strcmp(config->managed_mark, kept) != 0)
+		log_warn("mark.kept", log_str("mark", kept),
+			 log_str("configured", config->managed_mark));
+}
+
+static struct registry_options options_of(const struct shell *shell,
+					  const struct daemon_options *daemon,
 					  const struct store_head *head)
 {
 	const struct config *config = daemon->config;
@@ -144,6 +174,7 @@ static struct registry_options options_of(const struct daemon_options *daemon,
 		.stop_owed_ms = config->session_stop_owed_ms,
 		.ending_max_ms = ENDING_MAX_MS,
 		.blind_max_ms = config->gateway_blind_max_ms,
+		.mark = config->managed_mark[0] != '\0' ? config->managed_mark : shell->mark,
 	};
 }
 
@@ -182,7 +213,7 @@ static int open_store(struct shell *shell, const struct daemon_options *options)
 static int load(struct shell *shell, const struct daemon_options *options)
 {
 	const struct store_head head = store_head(shell->store);
-	const struct registry_options core = options_of(options, &head);
+	const struct registry_options core = options_of(shell, options, &head);
 	const int64_t began_ms = daemon_now_ms();
 	size_t bytes = registry_bytes(&core);
 	struct store_fault fault;
@@ -197,6 +228,7 @@ static int load(struct shell *shell, const struct daemon_options *options)
 	r = registry_store_load(&shell->records, &shell->core, began_ms, &fault);
 	if (r < 0)
 		return refuse(&fault, r);
+	check_mark(shell, options->config);
 	log_info("store.loaded", log_u64("seq", head.seq),
 		 log_u64("users", shell->core.state.users_count),
 		 log_u64("streams", shell->core.state.streams_count),
@@ -240,7 +272,9 @@ static int run(const struct daemon_options *options)
 
 	if (!shell)
 		return err_raise(-ENOMEM);
-	r = open_store(shell, options);
+	r = make_mark(shell->mark);
+	if (r == 0)
+		r = open_store(shell, options);
 	if (r == 0)
 		r = load(shell, options);
 	if (r == 0)

@@ -124,6 +124,11 @@ static void link_change(struct registry *self, struct state_user *user, struct w
 	event->link_changed.state = state;
 	event->link_changed.code = code;
 	registry_tell(self, event);
+	/* The stop of a stream that was taken over was for the socket it ran on: on another one it
+	 * could only hit the new stream, which may have been started there already.
+	 */
+	if (user->active != STATE_NONE)
+		registry_overtake_stops(self, user);
 }
 
 /* The apps that ran when the user's last session ended, and the dashboard: all are started, and

@@ -252,6 +252,20 @@ static int put_gateway(struct registry_store *self, uint64_t incarnation)
 	return put->data.length ? 0 : -ENOMEM;
 }
 
+/* The mark of this deployment. */
+static int put_deployment(struct registry_store *self)
+{
+	int error = 0;
+	struct store_put *put = put_new(self, TEXT(DEPLOYMENT_KEY), &error);
+	struct stream_event row;
+
+	if (!put || !state_mark_row(&self->core->state, &row))
+		return error;
+	self->scratch[0] = RECORD_VERSION;
+	put->data = keep(self, self->scratch, record_add(self, 1, &row));
+	return put->data.length ? 0 : -ENOMEM;
+}
+
 static void write_u64(uint8_t *to, uint64_t value)
 {
 	for (unsigned i = 0; i < 8; i++)
@@ -349,6 +363,8 @@ int registry_store_commit(struct registry_store *self, const struct stream_event
 			r = put_user(self, events[i]->user_id);
 		if (r == 0 && events[i]->type == EVENT_GATEWAY_CHANGED)
 			r = put_gateway(self, events[i]->gateway_changed.gateway);
+		if (r == 0 && events[i]->type == EVENT_DEPLOYMENT_MARKED)
+			r = put_deployment(self);
 	}
 	for (size_t i = 0; i < mark_count && r == 0; i++)
 		r = put_mark(self, &marks[i]);
@@ -438,7 +454,7 @@ static int load_record(void *context, struct text key, struct text data)
 {
 	struct loading *loading = context;
 
-	if (key.length < 3 || data.length < 1)
+	if ((key.length < 3 && !text_is(key, DEPLOYMENT_KEY)) || data.length < 1)
 		return refuse(loading->fault, -EUCLEAN, "is no record", key);
 	if (data.bytes[0] != RECORD_VERSION)
 		return refuse(loading->fault, -EPROTO,

@@ -9,6 +9,7 @@
  *   key                value
  *   u/USER             version byte, encoded story events
  *   g/INCARNATION      the same
+ *   m                  the same: the mark of this deployment
  *   p/ROLE/NAME        version byte, incarnation, number expected next; 8 bytes each, big-endian
  */
 #pragma once
@@ -18,6 +19,7 @@
 #include "common/store.h"
 
 #define RECORD_VERSION 1
+#define DEPLOYMENT_KEY "m"
 #define ANSWERS_KEPT_MS 120000 /* requests expire long before */
 #define FORGOTTEN_BYTES 65536 /* names of users who were forgotten since the last commit */
 

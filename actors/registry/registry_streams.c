@@ -1,148 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Streams: the one slot of a user, phases by the tables of common/phase.h, ends and what they owe.
- */
+/* Streams: the one slot of a user, phases by the tables of common/phase.h. */
 #include "actors/registry/registry_internal.h"
 
-#include <assert.h>
-
 #include "common/stream_id.h"
-
-#define LIABILITY_STEP_MS 1000 /* between two looks at what is owed */
-#define LIABILITY_STEP_SLOTS 65536 /* slots looked at each time */
-
-/* Story of a stream ------------------------------------------------------------------------ */
-
-static struct stream_event *stream_story(struct registry *self, enum stream_event_type type,
-					 const struct state_stream *stream)
-{
-	struct stream_event *event =
-		registry_story(self, type, state_user_of(&self->state, stream->user));
-
-	event->stream_id = registry_text(self, stream->id);
-	event->epoch = stream->epoch;
-	event->stream_seq = stream->stream_seq + 1;
-	return event;
-}
-
-static void stop_settle(struct registry *self, struct state_stream *stream, enum outcome outcome)
-{
-	struct stream_event *event = stream_story(self, EVENT_STREAM_STOP_SETTLED, stream);
-
-	event->stream_stop_settled.outcome = outcome;
-	registry_tell(self, event);
-}
-
-static void told_settle(struct registry *self, struct state_stream *stream, struct text package,
-			enum outcome outcome)
-{
-	struct stream_event *event = stream_story(self, EVENT_STREAM_TOLD, stream);
-
-	event->stream_told.package = package;
-	event->stream_told.outcome = outcome;
-	registry_tell(self, event);
-}
-
-/* A newer stream, or a newer end, makes every older stop that is still owed pointless. */
-static void overtake_stops(struct registry *self, struct state_user *user)
-{
-	for (uint32_t slot = user->liabilities; slot != STATE_NONE;) {
-		struct state_stream *older = &self->state.streams[slot];
-
-		slot = older->next;
-		if (older->stop_owed)
-			stop_settle(self, older, OUTCOME_OVERTAKEN);
-	}
-}
-
-/* Room for one more liability: whoever could not be told in all that time will not be. */
-static void bound_liabilities(struct registry *self, struct state_user *user)
-{
-	unsigned count = 0;
-
-	for (uint32_t slot = user->liabilities; slot != STATE_NONE;) {
-		struct state_stream *stream = &self->state.streams[slot];
-
-		slot = stream->next;
-		if (++count >= LIABILITIES_PER_USER_MAX && stream->told_owed)
-			told_settle(self, stream, registry_text(self, stream->package),
-				    OUTCOME_GIVEN_UP);
-	}
-}
-
-static bool owner_reachable(const struct registry *self, const struct state_user *user,
-			    const struct state_stream *stream)
-{
-	const struct state_app *owner =
-		state_app_find(&self->state, user, registry_text(self, stream->package));
-
-	return owner && state_app_reachable(&self->state, owner);
-}
-
-/* The story event that shows why; 0: what led to the end is no fact of the story. */
-static uint64_t evidence(const struct registry *self, const struct state_stream *stream,
-			 enum end_cause cause)
-{
-	const struct state_user *user = state_user_of(&self->state, stream->user);
-	const struct state_app *owner =
-		state_app_find(&self->state, user, registry_text(self, stream->package));
-	const struct state_gateway *gateway = state_gateway_find(&self->state, user->gateway);
-
-	switch (cause) {
-	case END_PHONE_LOST:
-	case END_SESSION_ENDED:
-		return user->link_seq;
-	case END_GLASSES_LOST:
-		return user->glasses_seq;
-	case END_GATEWAY_LOST:
-		return gateway ? gateway->seq : user->link_seq;
-	case END_ACKS_MISSED:
-	case END_NEVER_STARTED:
-	case END_STALLED:
-		return stream->activity_seq;
-	case END_APP_CLOSED:
-		return owner ? owner->seq : 0;
-	case END_DURATION_LIMIT:
-		return stream->opened_seq;
-	default:
-		return 0;
-	}
-}
-
-void registry_close(struct registry *self, struct state_stream *stream,
-		    const struct closing *closing)
-{
-	struct state_user *user = state_user_of(&self->state, stream->user);
-	const struct end_rule *rule = phase_end_rule(stream->kind, closing->cause);
-	enum link_state link = state_link(&self->state, user);
-	uint32_t slot = (uint32_t)(stream - self->state.streams);
-
-	assert(phase_next(stream->kind, stream->phase, TRIGGER_CLOSE) == PHASE_CLOSED);
-	overtake_stops(self, user);
-	bound_liabilities(self, user);
-	struct stream_event *event = stream_story(self, EVENT_STREAM_CLOSED, stream);
-
-	event->cause = evidence(self, stream, closing->cause);
-	event->stream_closed.end_cause = closing->cause;
-	event->stream_closed.hop = rule->hop;
-	event->stream_closed.by = closing->by;
-	event->stream_closed.status = closing->status;
-	event->stream_closed.detail = closing->detail;
-	event->stream_closed.missed = closing->missed;
-	event->stream_closed.last_ack_age_ms = closing->last_ack_age_ms;
-	event->stream_closed.link_state = link;
-	event->stream_closed.stop_owed = link == LINK_UP ? rule->stop_if_up : rule->stop_if_down;
-	if (event->stream_closed.stop_owed) {
-		event->stream_closed.told_id =
-			closing->cause == END_APP_STOP ? closing->told_id : event->stream_id;
-		event->stream_closed.stop_app_id =
-			stream->kind == KIND_MANAGED	  ? TEXT("MANAGED_STREAM")
-			: closing->stop_app_id.length > 0 ? closing->stop_app_id
-							  : registry_text(self, stream->package);
-	}
-	event->stream_closed.told_owed = owner_reachable(self, user, stream);
-	self->closed_at_ms[slot] = self->now_ms;
-	registry_tell(self, event);
-}
 
 /* Commands of the adapters ----------------------------------------------------------------- */
 
@@ -160,14 +20,54 @@ static enum result judge_open(const struct registry *self, const struct stream_e
 	if (state_link(&self->state, user) != LINK_UP)
 		return RESULT_NO_LINK;
 	if (active && event->stream_open.kind == KIND_MANAGED) {
+		if (active->kind == KIND_MANAGED)
+			return RESULT_OK; /* it joins, which needs no room */
 		*running = active->kind;
 		return RESULT_CONFLICT;
 	}
 	if (self->no_storage)
 		return RESULT_NO_STORAGE;
-	if (!state_has_room(&self->state))
+	if (!state_has_room(&self->state) ||
+	    (event->stream_open.kind == KIND_MANAGED &&
+	     registry_inputs_owed(self, user) >= INPUTS_OWED_PER_USER_MAX))
 		return RESULT_FULL;
 	return RESULT_OK;
+}
+
+static void open_stream(struct registry *self, const struct input *input, struct state_user *user,
+			struct state_stream *active)
+{
+	const struct stream_event *event = input->event;
+	const bool managed = event->stream_open.kind == KIND_MANAGED;
+	char id[STREAM_ID_SIZE];
+
+	/* The stop of a managed stream that is taken over stays owed: the device gets it before the
+	 * new start (protocol.md, G9).
+	 */
+	if (active)
+		registry_close(self, active,
+			       &(struct closing){ .cause = END_TAKEOVER,
+						  .by = event->stream_open.package,
+						  .last_ack_age_ms = -1 });
+	else
+		registry_overtake_stops(self, user);
+	struct stream_event *opened = registry_story(self, EVENT_STREAM_OPENED, user);
+
+	opened->epoch = self->next_epoch++;
+	stream_id_make(managed ? 'm' : 's', opened->epoch, id);
+	opened->stream_id = effects_keep(self->fx, text_of(id));
+	opened->stream_seq = 1;
+	opened->stream_opened.kind = event->stream_open.kind;
+	opened->stream_opened.package = event->stream_open.package;
+	if (managed)
+		opened->stream_opened.provider = event->stream_open.provider;
+	else
+		opened->stream_opened.rtmp_url = event->stream_open.rtmp_url;
+	opened->stream_opened.video = event->stream_open.video;
+	opened->stream_opened.audio = event->stream_open.audio;
+	opened->stream_opened.options = event->stream_open.options;
+	registry_tell(self, opened);
+	registry_answer(self, input, RESULT_OK, KIND_NONE, state_active(&self->state, user));
 }
 
 void registry_on_stream_open(struct registry *self, const struct input *input)
@@ -176,7 +76,6 @@ void registry_on_stream_open(struct registry *self, const struct input *input)
 	struct state_user *user = state_user_find(&self->state, event->user_id);
 	struct state_stream *active;
 	enum kind running = KIND_NONE;
-	char id[STREAM_ID_SIZE];
 	enum result result;
 
 	if (registry_answered_before(self, input))
@@ -189,26 +88,10 @@ void registry_on_stream_open(struct registry *self, const struct input *input)
 		return;
 	}
 	active = state_active(&self->state, user);
-	if (active)
-		registry_close(self, active,
-			       &(struct closing){ .cause = END_TAKEOVER,
-						  .by = event->stream_open.package,
-						  .last_ack_age_ms = -1 });
-	overtake_stops(self, user);
-	struct stream_event *opened = registry_story(self, EVENT_STREAM_OPENED, user);
-
-	opened->epoch = self->next_epoch++;
-	stream_id_make(event->stream_open.kind == KIND_MANAGED ? 'm' : 's', opened->epoch, id);
-	opened->stream_id = effects_keep(self->fx, text_of(id));
-	opened->stream_seq = 1;
-	opened->stream_opened.kind = event->stream_open.kind;
-	opened->stream_opened.package = event->stream_open.package;
-	opened->stream_opened.rtmp_url = event->stream_open.rtmp_url;
-	opened->stream_opened.video = event->stream_open.video;
-	opened->stream_opened.audio = event->stream_open.audio;
-	opened->stream_opened.options = event->stream_open.options;
-	registry_tell(self, opened);
-	registry_answer(self, input, RESULT_OK, KIND_NONE, state_active(&self->state, user));
+	if (active && event->stream_open.kind == KIND_MANAGED)
+		registry_join(self, input, active);
+	else
+		open_stream(self, input, user, active);
 }
 
 void registry_on_stream_close(struct registry *self, const struct input *input)
@@ -232,6 +115,7 @@ void registry_on_stream_close(struct registry *self, const struct input *input)
 	registry_close(self, stream,
 		       &(struct closing){ .cause = event->stream_close.end_cause,
 					  .by = event->stream_close.by,
+					  .detail = event->stream_close.detail,
 					  .told_id = event->stream_close.told_id,
 					  .stop_app_id = event->stream_close.by,
 					  .last_ack_age_ms = -1 });
@@ -255,7 +139,7 @@ static struct state_stream *active_named(struct registry *self, const struct str
 static void stream_move(struct registry *self, struct state_stream *stream, enum phase phase,
 			uint64_t missed, bool start_delivered)
 {
-	struct stream_event *event = stream_story(self, EVENT_STREAM_MOVED, stream);
+	struct stream_event *event = registry_stream_story(self, EVENT_STREAM_MOVED, stream);
 
 	event->stream_moved.phase = phase;
 	event->stream_moved.missed = missed;
@@ -292,26 +176,13 @@ void registry_on_status(struct registry *self, const struct input *input)
 		self->stats.refused++;
 		return;
 	}
-	struct stream_event *change = stream_story(self, EVENT_STREAM_STATUS, stream);
+	struct stream_event *change = registry_stream_story(self, EVENT_STREAM_STATUS, stream);
 
 	change->stream_status.status = event->edge_status.status;
 	change->stream_status.phase = next;
 	change->stream_status.detail = event->edge_status.detail;
 	registry_tell(self, change);
-}
-
-static void on_stop_told(struct registry *self, const struct stream_event *event)
-{
-	struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
-	enum outcome outcome = event->edge_device_told.outcome;
-
-	if (!stream || stream->epoch != event->epoch || !stream->stop_owed) {
-		self->stats.ignored++; /* an orphan stop, or one that was owed no more */
-		return;
-	}
-	if (outcome == OUTCOME_SENT || outcome == OUTCOME_FENCED)
-		stop_settle(self, stream,
-			    outcome == OUTCOME_FENCED ? OUTCOME_OVERTAKEN : OUTCOME_SENT);
+	registry_overtake_stops(self, state_user_of(&self->state, stream->user));
 }
 
 void registry_on_device_told(struct registry *self, const struct input *input)
@@ -319,7 +190,7 @@ void registry_on_device_told(struct registry *self, const struct input *input)
 	const struct stream_event *event = input->event;
 
 	if (event->edge_device_told.stop) {
-		on_stop_told(self, event);
+		registry_on_stop_told(self, event);
 		return;
 	}
 	struct state_stream *stream = active_named(self, event, true);
@@ -328,26 +199,11 @@ void registry_on_device_told(struct registry *self, const struct input *input)
 		return;
 	enum phase next = phase_next(stream->kind, stream->phase, TRIGGER_START_DELIVERED);
 
-	if (next != PHASE_NONE)
-		stream_move(self, stream, next, stream->missed, true);
-}
-
-void registry_on_app_told(struct registry *self, const struct input *input)
-{
-	const struct stream_event *event = input->event;
-	struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
-	struct state_user *user;
-
-	if (!stream || stream->epoch != event->epoch || !stream->told_owed ||
-	    !text_equal(registry_text(self, stream->package), event->edge_app_told.package)) {
-		self->stats.ignored++;
+	if (next == PHASE_NONE)
 		return;
-	}
-	user = state_user_of(&self->state, stream->user);
-	told_settle(self, stream, event->edge_app_told.package, event->edge_app_told.outcome);
-	/* The liability may have been all that was left of the user. */
-	if (user->used)
-		registry_session_check_end(self, user, false);
+	stream_move(self, stream, next, stream->missed, true);
+	/* The device runs this one now: whatever it was to stop before, it does no more. */
+	registry_overtake_stops(self, state_user_of(&self->state, stream->user));
 }
 
 /* What the scheduler says ------------------------------------------------------------------ */
@@ -432,15 +288,18 @@ void registry_on_check(struct registry *self, const struct input *input)
 	struct stream_event *reply = registry_send(self, input->peer, EVENT_REGISTRY_CHECKED, user);
 
 	reply->registry_checked.link = event->edge_check.link;
-	if (!active)
+	/* A managed stream is there once it can be watched. */
+	if (!active || (active->kind == KIND_MANAGED && active->phase == PHASE_REQUESTED))
 		return;
 	reply->stream_id = registry_text(self, active->id);
 	reply->epoch = active->epoch;
 	reply->registry_checked.kind = active->kind;
 	reply->registry_checked.package = registry_text(self, active->package);
 	reply->registry_checked.created_ms = active->created_ms;
+	if (active->kind == KIND_MANAGED)
+		registry_check_managed(self, active, reply);
 	/* D19: the URL holds the key; only its owner reads it back. */
-	if (text_equal(event->edge_check.package, reply->registry_checked.package))
+	else if (text_equal(event->edge_check.package, reply->registry_checked.package))
 		reply->registry_checked.rtmp_url = registry_text(self, active->rtmp_url);
 }
 
@@ -489,30 +348,4 @@ void registry_on_operator_stop(struct registry *self, const struct input *input)
 		       &(struct closing){ .cause = END_OPERATOR_STOP,
 					  .by = event->operator_stop.by,
 					  .last_ack_age_ms = -1 });
-}
-
-/* What is owed for too long ---------------------------------------------------------------- */
-
-void registry_liabilities_step(struct registry *self)
-{
-	self->next_sweep_ms = self->now_ms + LIABILITY_STEP_MS;
-	for (uint32_t looked = 0; looked < LIABILITY_STEP_SLOTS; looked++) {
-		if (effects_room(self->fx) < EFFECTS_MAX / 2)
-			return;
-		if (self->liability_cursor >= self->state.streams_fresh) {
-			self->liability_cursor = 0;
-			return;
-		}
-		uint32_t slot = self->liability_cursor++;
-		struct state_stream *stream = state_stream_at(&self->state, slot);
-
-		if (!stream || stream->phase != PHASE_CLOSED ||
-		    self->now_ms - self->closed_at_ms[slot] < self->options.stop_owed_ms)
-			continue;
-		if (stream->told_owed)
-			told_settle(self, stream, registry_text(self, stream->package),
-				    OUTCOME_GIVEN_UP);
-		if (state_stream_at(&self->state, slot) && stream->stop_owed)
-			stop_settle(self, stream, OUTCOME_GIVEN_UP);
-	}
 }

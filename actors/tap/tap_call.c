@@ -4,12 +4,15 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "actors/tap/tap_link.h"
 #include "actors/tap/tap_clock.h"
 #include "actors/tap/tap_socket.h"
 #include "proto/escape.h"
 
 #define HISTORY_PAGE 4096 /* rows asked for at once */
+
+const struct link_server registry_inbox = { "registry.inbox", ROLE_REGISTRY };
+const struct link_server registry_snapshot = { "registry.snapshot", ROLE_REGISTRY };
+const struct link_server managed_inbox = { "managed-adapter.inbox", ROLE_MANAGED };
 
 int say_away(const struct cli *cli, const char *socket)
 {
@@ -24,26 +27,27 @@ int say_away(const struct cli *cli, const char *socket)
 
 static int explain(const struct cli *cli, const struct call *call, const struct link *link, int r)
 {
+	const char *server = words_name(&role_words, call->server->role);
 	char reason[ESCAPED_SIZE(REASON_MAX)];
 
 	switch (r) {
 	case 0:
 		return EXIT_DONE;
 	case LINK_E_AWAY:
-		return say_away(cli, call->socket);
+		return say_away(cli, call->server->socket);
 	case LINK_E_REFUSED:
 		(void)escape_put(text_of(link->reason), reason, sizeof reason);
-		say("the registry refuses to answer: %s", reason);
+		say("the %s refuses to answer: %s", server, reason);
 		return EXIT_USAGE;
 	case LINK_E_SIGNAL:
 		return EXIT_INTERRUPTED;
 	case LINK_E_LOST:
 	case LINK_E_LATE:
-		say("no answer from the registry within %" PRId64 " ms (see --timeout)",
+		say("no answer from the %s within %" PRId64 " ms (see --timeout)", server,
 		    cli->timeout_ms);
 		return EXIT_LATE;
 	default:
-		say("cannot talk to the registry: %s", strerror(-r));
+		say("cannot talk to the %s: %s", server, strerror(-r));
 		return EXIT_AWAY;
 	}
 }
@@ -53,7 +57,7 @@ static int attempt(const struct cli *cli, const struct call *call, struct link *
 		   int64_t *deadline_ms, enum call_verdict *verdict)
 {
 	struct stream_event event;
-	int r = link_open(link, cli, call->socket, *deadline_ms);
+	int r = link_open(link, cli, call->server, *deadline_ms);
 
 	if (r == 0)
 		r = link_send(link, &call->question, call->numbered);
@@ -67,15 +71,15 @@ static int attempt(const struct cli *cli, const struct call *call, struct link *
 	return r;
 }
 
-int call_registry(const struct cli *cli, const struct call *call)
+int call_server(const struct cli *cli, const struct call *call)
 {
 	int64_t deadline_ms = clock_now_ms() + cli->timeout_ms;
 	enum call_verdict verdict = CALL_MORE;
 	struct link link;
 	int r;
 
-	if (!socket_exists(cli, call->socket))
-		return say_away(cli, call->socket);
+	if (!socket_exists(cli, call->server->socket))
+		return say_away(cli, call->server->socket);
 	for (;;) {
 		r = attempt(cli, call, &link, &deadline_ms, &verdict);
 		if (r != LINK_E_LOST || clock_now_ms() >= deadline_ms)
@@ -105,12 +109,12 @@ int snapshot_fetch(const struct cli *cli, struct mirror *mirror)
 {
 	struct snapshot snapshot = { .mirror = mirror };
 	const struct call call = {
-		.socket = "registry.snapshot",
+		.server = &registry_snapshot,
 		.question = { .type = EVENT_SNAPSHOT_GET },
 		.take = take_row,
 		.context = &snapshot,
 	};
-	int r = call_registry(cli, &call);
+	int r = call_server(cli, &call);
 
 	if (r != EXIT_DONE || snapshot.complete)
 		return r;
@@ -157,7 +161,7 @@ int history_fetch(const struct cli *cli, const struct history *history)
 		.next_seq = history->from_seq,
 	};
 	struct call call = {
-		.socket = "registry.snapshot",
+		.server = &registry_snapshot,
 		.question = { .type = EVENT_HISTORY_GET,
 			      .user_id = history->user ? text_of(history->user) : TEXT(""),
 			      .stream_id = history->stream ? text_of(history->stream) : TEXT(""),
@@ -171,7 +175,7 @@ int history_fetch(const struct cli *cli, const struct history *history)
 		uint64_t asked = page.next_seq;
 
 		call.question.history_get.from_seq = asked;
-		int r = call_registry(cli, &call);
+		int r = call_server(cli, &call);
 
 		if (r != EXIT_DONE)
 			return r;

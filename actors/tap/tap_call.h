@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* tap_call.h - ask the registry something and take its answers, across its restarts. */
+/* tap_call.h - ask a daemon something and take its answers, across its restarts. */
 #pragma once
 
 #include "actors/tap/tap_command.h"
+#include "actors/tap/tap_link.h"
 #include "actors/tap/tap_mirror.h"
 #include "proto/stream_event.h"
 
@@ -12,8 +13,11 @@ enum call_verdict {
 	CALL_STOP, /* nobody wants the rest */
 };
 
+/* The ROUTERs that operators ask. */
+extern const struct link_server registry_inbox, registry_snapshot, managed_inbox;
+
 struct call {
-	const char *socket; /* "registry.inbox" or "registry.snapshot" */
+	const struct link_server *server;
 	struct stream_event question; /* the same at every attempt */
 	bool numbered; /* it is a command: handled once, whatever happens to connections */
 	/* Called with every answer but peer.ack; @event is borrowed for the call. */
@@ -21,7 +25,7 @@ struct call {
 	void *context;
 };
 
-/* call_registry() - connect, ask, take the answers.
+/* call_server() - connect, ask, take the answers.
  *
  * If the connection breaks it is all done again, so @take may see answers twice.  Gives up when
  * nothing has come for cli->timeout_ms.
@@ -29,11 +33,11 @@ struct call {
  * Return: EXIT_DONE, or EXIT_INTERRUPTED for CALL_STOP and signals; else an exit code whose
  * reason was said on stderr.
  */
-int call_registry(const struct cli *cli, const struct call *call);
+int call_server(const struct cli *cli, const struct call *call);
 
 /* snapshot_fetch() - the registry's present state; @mirror is initialised by the caller.
  *
- * Return: as call_registry(); EXIT_USAGE if rows could not be read.
+ * Return: as call_server(); EXIT_USAGE if rows could not be read.
  */
 int snapshot_fetch(const struct cli *cli, struct mirror *mirror);
 
@@ -52,7 +56,7 @@ struct history {
 
 /* history_fetch() - hand kept story events to @take, each once, in order.
  *
- * Return: as call_registry().
+ * Return: as call_server().
  */
 int history_fetch(const struct cli *cli, const struct history *history);
 

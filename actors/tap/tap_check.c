@@ -29,6 +29,10 @@ static void count_stream(struct check *check, const struct mirror_stream *stream
 	check->facts[CHECK_ACTIVE] += phase_active(stream->phase);
 	check->facts[CHECK_SUSPECT] += stream->phase == PHASE_SUSPECT;
 	check->facts[CHECK_STUCK] += stream->stuck != NULL;
+	if (mirror_input_owed(stream))
+		check->facts[CHECK_INPUTS_OWED]++;
+	else if (stream->managed && stream->managed->input == INPUT_READY)
+		check->facts[CHECK_INPUTS_IN_USE]++;
 	if (stream->phase != PHASE_CLOSED)
 		return;
 	check->facts[CHECK_OWED]++;
@@ -40,7 +44,7 @@ void check_count(struct check *check, const struct mirror *mirror, int64_t now_m
 {
 	for (size_t i = 0; i < PHASE_COUNT; i++)
 		check->phases[i] = 0;
-	for (enum check_fact fact = CHECK_ACTIVE; fact <= CHECK_OWED_AGE; fact++)
+	for (enum check_fact fact = CHECK_ACTIVE; fact <= CHECK_INPUTS_OWED; fact++)
 		check->facts[fact] = 0;
 	for (size_t i = 0; i < mirror->stream_count; i++)
 		if (mirror->streams[i].phase < PHASE_COUNT)
@@ -48,6 +52,20 @@ void check_count(struct check *check, const struct mirror *mirror, int64_t now_m
 	for (size_t i = 0; i < mirror->gateway_count; i++)
 		check->facts[mirror->gateways[i].state == LINK_UP ? CHECK_GATEWAYS_UP
 								  : CHECK_GATEWAYS_LOST]++;
+}
+
+void check_provider(struct check *check, const struct stream_event *report)
+{
+	int64_t used = (int64_t)report->provider_report.used;
+	int64_t limit = (int64_t)report->provider_report.limit;
+
+	check->facts[CHECK_PROVIDER] = 1;
+	check->facts[CHECK_INPUTS_LEAKED] = (int64_t)report->provider_report.leaks;
+	check->facts[CHECK_QUOTA_USED] = used;
+	if (limit <= 0)
+		return; /* it is not limited */
+	check->facts[CHECK_QUOTA_LIMIT] = limit;
+	check->facts[CHECK_QUOTA] = used * 100 / limit;
 }
 
 static bool is_reached(enum check_fact fact, int64_t value, int64_t limit)
@@ -81,12 +99,18 @@ enum check_level check_worst(const struct check *check, const struct check_limit
 	return worst;
 }
 
+/* Facts that are true or false, as people read them. */
+static const char *const true_words[CHECK_FACT_COUNT] = {
+	[CHECK_REACHABLE] = "reachable",
+	[CHECK_STORY] = "telling its story",
+	[CHECK_PROVIDER] = "telling of its provider",
+};
+
 /* "12 active", "not reachable" */
 static void put_fact(const struct check *check, enum check_fact fact, FILE *to)
 {
-	if (fact == CHECK_REACHABLE || fact == CHECK_STORY)
-		(void)fprintf(to, "%s%s", check->facts[fact] ? "" : "not ",
-			      fact == CHECK_STORY ? "telling its story" : "reachable");
+	if (true_words[fact])
+		(void)fprintf(to, "%s%s", check->facts[fact] ? "" : "not ", true_words[fact]);
 	else
 		(void)fprintf(to, "%s %" PRId64, rows[fact].word, check->facts[fact]);
 }
@@ -145,10 +169,13 @@ void check_prom(const struct check *check, FILE *to)
 	for (enum check_fact fact = 0; fact < CHECK_FACT_COUNT; fact++) {
 		if (check->facts[fact] < 0)
 			continue;
-		(void)fprintf(to,
-			      "# HELP weir_check_%s %s\n# TYPE weir_check_%s gauge\n"
-			      "weir_check_%s %" PRId64 "\n",
-			      rows[fact].word, rows[fact].meaning, rows[fact].word, rows[fact].word,
+		const char *prefix = fact >= CHECK_INPUTS_IN_USE && fact <= CHECK_QUOTA
+					     ? "weir_"
+					     : "weir_check_";
+		const char *word = rows[fact].word;
+
+		(void)fprintf(to, "# HELP %s%s %s\n# TYPE %s%s gauge\n%s%s %" PRId64 "\n", prefix,
+			      word, rows[fact].meaning, prefix, word, prefix, word,
 			      check->facts[fact]);
 	}
 	if (!check->facts[CHECK_REACHABLE])
@@ -173,7 +200,7 @@ void check_json(const struct check *check, const struct check_limits *limits, FI
 			json_out_word(&json, NULL, rows[fact].word);
 	json_out_close(&json, ']');
 	for (enum check_fact fact = 0; fact < CHECK_FACT_COUNT; fact++) {
-		if (fact == CHECK_REACHABLE || fact == CHECK_STORY)
+		if (true_words[fact] && (fact != CHECK_PROVIDER || check->facts[fact] >= 0))
 			json_out_bool(&json, rows[fact].word, check->facts[fact] > 0);
 		else if (check->facts[fact] >= 0)
 			json_out_i64(&json, rows[fact].word, check->facts[fact]);

@@ -9,12 +9,14 @@
 #include "actors/tap/tap_call.h"
 #include "actors/tap/tap_check.h"
 #include "actors/tap/tap_clock.h"
+#include "actors/tap/tap_inputs.h"
 #include "actors/tap/tap_range.h"
 #include "actors/tap/tap_socket.h"
 #include "actors/tap/tap_sources.h"
 #include "actors/tap/tap_stuck.h"
 
 #define LIMIT_MAX INT64_C(1000000000)
+#define QUOTA_WARNING 80 /* percent: there is time to do something about it */
 
 struct values {
 	const char *form;
@@ -24,7 +26,10 @@ struct values {
 
 static struct values values = {
 	.form = "nagios",
-	.limits = { .warning = { [CHECK_GATEWAYS_LOST] = 1 },
+	.limits = { .warning = { [CHECK_PROVIDER] = 1,
+				 [CHECK_GATEWAYS_LOST] = 1,
+				 [CHECK_INPUTS_LEAKED] = 1,
+				 [CHECK_QUOTA] = QUOTA_WARNING },
 		    .critical = { [CHECK_REACHABLE] = 1,
 				  [CHECK_STORY] = 1,
 				  [CHECK_STUCK] = 1,
@@ -59,6 +64,12 @@ static const struct option_row rows[] = {
 	LIMIT("lost-critical", critical, GATEWAYS_LOST, "likewise"),
 	LIMIT("owed-warning", warning, OWED, "so many liabilities"),
 	LIMIT("owed-critical", critical, OWED, "likewise"),
+	LIMIT("inputs-owed-warning", warning, INPUTS_OWED, "so many inputs to be deleted"),
+	LIMIT("inputs-owed-critical", critical, INPUTS_OWED, "likewise"),
+	LIMIT("leaks-warning", warning, INPUTS_LEAKED, "so many leaked inputs (default 1)"),
+	LIMIT("leaks-critical", critical, INPUTS_LEAKED, "likewise"),
+	LIMIT("quota-warning", warning, QUOTA, "so many percent of the quota (default 80)"),
+	LIMIT("quota-critical", critical, QUOTA, "likewise"),
 	LIMIT("history-warning", warning, HISTORY, "the history reaches back fewer seconds"),
 	LIMIT("history-critical", critical, HISTORY, "likewise"),
 	LIMIT("answer-warning", warning, ANSWER, "the snapshot took so many ms"),
@@ -115,6 +126,24 @@ static int64_t hear_story(const struct cli *cli, uint64_t upto)
 	return next_seq > upto;
 }
 
+/* Whoever has no managed-adapter, or one without a provider, has nothing to be told of. */
+static void ask_provider(const struct cli *cli, struct check *check)
+{
+	struct inputs inputs = { 0 };
+	const struct stream_event *report = &inputs.report;
+
+	if (!socket_exists(cli, managed_inbox.socket))
+		return;
+	if (inputs_fetch(cli, &inputs, false, false) != EXIT_DONE)
+		check->facts[CHECK_PROVIDER] = 0;
+	else if (report->provider_report.result == RESULT_OK)
+		check_provider(check, report);
+	else
+		check->facts[CHECK_PROVIDER] =
+			report->provider_report.provider == PROVIDER_NONE ? -1 : 0;
+	inputs_fini(&inputs);
+}
+
 static int look(const struct cli *cli, struct check *check)
 {
 	int64_t start_ms = clock_now_ms(), now_ms;
@@ -138,6 +167,8 @@ static int look(const struct cli *cli, struct check *check)
 	}
 	if (r == EXIT_DONE && range.oldest_seq > 0)
 		check->facts[CHECK_HISTORY] = (now_ms - range.oldest_ms) / 1000;
+	if (r == EXIT_DONE)
+		ask_provider(cli, check);
 	mirror_fini(&mirror);
 	return r;
 }
@@ -178,9 +209,12 @@ const struct command command_check = {
 	.summary = "tell a monitoring system whether all is well",
 	.about = "Looks whether the registry answers, whether its story arrives, at streams that "
 		 "are suspect\n"
-		 "or stuck, at gateways, at what is owed and at how far the history reaches back.  "
-		 "A\n"
-		 "threshold that is not given and has no default never warns.\n"
+		 "or stuck, at gateways, at what is owed, at the provider's inputs and quota, and "
+		 "at "
+		 "how\n"
+		 "far the history reaches back.  A threshold that is not given and has no default "
+		 "never\n"
+		 "warns; of a provider, only if there is a managed-adapter.\n"
 		 "\n" STUCK_RULE "\n"
 		 "exit status of --format nagios: 0 OK, 1 warning, 2 critical (also: nobody "
 		 "answers),\n"

@@ -7,6 +7,7 @@
 #include "actors/tap/tap_ages.h"
 #include "actors/tap/tap_call.h"
 #include "actors/tap/tap_clock.h"
+#include "actors/tap/tap_phrase.h"
 #include "actors/tap/tap_stream.h"
 #include "proto/escape.h"
 #include "proto/list.h"
@@ -84,6 +85,34 @@ static void user_json(const struct subject *subject, struct json_out *json)
 	json_out_close(json, '}');
 }
 
+static void managed_json(const struct mirror_managed *managed, struct json_out *json)
+{
+	json_out_text(json, "hls", managed->hls);
+	json_out_text(json, "dash", managed->dash);
+	json_out_text(json, "webrtc", managed->webrtc);
+	json_out_text(json, "preview", managed->preview);
+	json_out_text(json, "thumbnail", managed->thumbnail);
+	json_out_open(json, "watching", '[');
+	for (const struct mirror_viewer *viewer = managed->viewers; viewer; viewer = viewer->next) {
+		json_out_open(json, NULL, '{');
+		json_out_text(json, "app", viewer->package);
+		json_out_word(json, "state", words_name(&viewer_words, viewer->state));
+		json_out_close(json, '}');
+	}
+	json_out_close(json, ']');
+	json_out_open(json, "outputs", '[');
+	for (const struct mirror_output *output = managed->outputs; output; output = output->next) {
+		json_out_open(json, NULL, '{');
+		json_out_u64(json, "output", output->number);
+		json_out_text(json, "name", output->name);
+		json_out_text(json, "app", output->package);
+		json_out_word(json, "state", words_name(&output_state_words, output->state));
+		json_out_text(json, "error", output->error);
+		json_out_close(json, '}');
+	}
+	json_out_close(json, ']');
+}
+
 static void print_json(const struct subject *subject)
 {
 	const struct mirror *mirror = subject->mirror;
@@ -105,6 +134,8 @@ static void print_json(const struct subject *subject)
 		json_out_text(json, "video", stream->video);
 		json_out_text(json, "audio", stream->audio);
 		json_out_text(json, "options", stream->options);
+		if (stream->managed)
+			managed_json(stream->managed, json);
 		json_out_close(json, '}');
 	}
 	json_out_close(json, ']');
@@ -158,6 +189,40 @@ static void json_line(const char *name, struct text text)
 	(void)putchar('\n');
 }
 
+/* Static likewise. */
+static const char *output_line(const struct mirror_output *output)
+{
+	static char buffer[VALUE_SIZE];
+	struct phrase phrase;
+
+	phrase_begin(&phrase, buffer, sizeof buffer);
+	phrase_put(&phrase, "%" PRIu64 " %s", output->number,
+		   words_name(&output_state_words, output->state));
+	phrase_put_also(&phrase, output->name);
+	phrase_put_also(&phrase, output->package);
+	phrase_put_reason(&phrase, output->error);
+	return buffer;
+}
+
+static void print_managed(const struct mirror_managed *managed)
+{
+	line("provider", "%s", words_name(&provider_words, managed->provider));
+	line("input", "%s%s%s", words_name(&input_state_words, managed->input),
+	     managed->input_id.length > 0 ? ", " : "", clean(managed->input_id));
+	line("picture", "%s at the provider", words_name(&ingest_words, managed->ingest));
+	line("playback", "%s", words_name(&playback_words, managed->playback));
+	text_line("hls", managed->hls);
+	text_line("dash", managed->dash);
+	text_line("webrtc", managed->webrtc);
+	for (const struct mirror_viewer *viewer = managed->viewers; viewer; viewer = viewer->next)
+		line("viewer", "%s: %s", clean(viewer->package),
+		     words_name(&viewer_words, viewer->state));
+	for (const struct mirror_output *output = managed->outputs; output; output = output->next)
+		line("output", "%s", output_line(output));
+	if (managed->input == INPUT_OWED)
+		line("still owed", "its input must be deleted");
+}
+
 static void print_stream(const struct mirror_stream *stream, int64_t now_ms, bool colour)
 {
 	char age[TEXT_AGE_SIZE], moment[TEXT_TIME_SIZE];
@@ -184,6 +249,8 @@ static void print_stream(const struct mirror_stream *stream, int64_t now_ms, boo
 		     stream->stop_app_id.length > 0 ? clean(stream->stop_app_id) : "nobody");
 	if (stream->told_owed)
 		line("still owed", "word of the end to the app");
+	if (stream->managed)
+		print_managed(stream->managed);
 	json_line("video", stream->video);
 	json_line("audio", stream->audio);
 	json_line("options", stream->options);
@@ -306,13 +373,16 @@ const struct command command_show = {
 	.name = "show",
 	.words_usage = "STREAM|USER",
 	.summary = "show all that is known about a stream or a user",
-	.about = "Shows a stream with its user, or a user with all its streams: the record, the "
-		 "phone's\n"
-		 "link and its gateway, the glasses, the apps and what they are subscribed to, and "
-		 "for how\n"
-		 "long each has been so, as far as the history is kept.\n"
-		 "\n"
-		 "exit status: 0 shown; 1 not known; 2 cannot connect; 3 no answer\n",
+	.about =
+		"Shows a stream with its user, or a user with all its streams: the record, the "
+		"phone's\n"
+		"link and its gateway, the glasses, the apps and what they are subscribed to, and "
+		"for how\n"
+		"long each has been so, as far as the history is kept.  Of a managed stream also "
+		"its\n"
+		"provider and input, who watches, and its outputs; their destinations are secret.\n"
+		"\n"
+		"exit status: 0 shown; 1 not known; 2 cannot connect; 3 no answer\n",
 	.examples = examples,
 	.words_min = 1,
 	.words_max = 1,

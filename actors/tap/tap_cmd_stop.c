@@ -128,7 +128,7 @@ static int run(const struct cli *cli, const struct option_words *words)
 	}
 	name_operator(by);
 	const struct call call = {
-		.socket = "registry.inbox",
+		.server = &registry_inbox,
 		.question = { .type = EVENT_OPERATOR_STOP,
 			      .origin = cli->incarnation,
 			      .request = 1,
@@ -140,7 +140,7 @@ static int run(const struct cli *cli, const struct option_words *words)
 		.take = take_result,
 		.context = &stop,
 	};
-	int r = call_registry(cli, &call);
+	int r = call_server(cli, &call);
 
 	if (r == EXIT_LATE)
 		say("whether it was stopped is not known; see `weir ls`");

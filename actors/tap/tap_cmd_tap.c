@@ -254,13 +254,16 @@ static int on_time(struct tap *tap, int64_t now_ms)
 		tap->scan_ms = now_ms + SCAN_MS;
 		return sources_scan(&tap->sources);
 	}
-	return EXIT_DONE;
+	return sources_revive(&tap->sources, now_ms);
 }
 
 static int64_t next_ms(const struct tap *tap)
 {
-	const int64_t times[] = { tap->connect_ms, tap->ready ? INT64_MAX : tap->settle_ms,
-				  tap->end_ms, tap->silent_ms,
+	const int64_t times[] = { tap->connect_ms,
+				  tap->ready ? INT64_MAX : tap->settle_ms,
+				  tap->end_ms,
+				  tap->silent_ms,
+				  tap->sources.items[SOURCE_REGISTRY].heard_ms + SOURCE_SILENT_MS,
 				  tap->sources.ops ? tap->scan_ms : INT64_MAX };
 	int64_t first = INT64_MAX;
 
@@ -280,6 +283,7 @@ static void drain(struct tap *tap, struct source *source)
 
 		if (r == 0)
 			break;
+		source->heard_ms = clock_now_ms();
 		if (r > 0)
 			live_message(&tap->live, source, zmq_msg_data(&message),
 				     zmq_msg_size(&message));

@@ -10,7 +10,7 @@
 
 #define NUMBER_COLUMNS 7
 #define OFFSET_COLUMNS 8
-#define NAME_COLUMNS 19
+#define NAME_COLUMNS 20
 #define LINE_SIZE 8192
 
 struct values {
@@ -56,8 +56,7 @@ static void measure(struct timeline *timeline)
 	for (size_t i = 0; i < timeline->story->count; i++) {
 		const struct stream_event *event = &timeline->story->events[i];
 
-		if (event->type == EVENT_SNAPSHOT_STREAM ||
-		    !text_equal(event->stream_id, timeline->stream))
+		if (story_is_row(event) || !text_equal(event->stream_id, timeline->stream))
 			continue;
 		if (timeline->first_seq == 0) {
 			timeline->first_seq = event->seq;
@@ -73,7 +72,7 @@ static void measure(struct timeline *timeline)
 /* Other streams of the user stay out, but for the one that took its place. */
 static bool belongs(const struct timeline *timeline, const struct stream_event *event)
 {
-	if (event->type == EVENT_SNAPSHOT_STREAM)
+	if (story_is_row(event))
 		return false;
 	if (text_equal(event->stream_id, timeline->stream) || event->seq == timeline->causes_seq)
 		return true;

@@ -93,12 +93,13 @@ static int greet(struct link *link, int64_t deadline_ms)
 	return r;
 }
 
-int link_open(struct link *link, const struct cli *cli, const char *name, int64_t deadline_ms)
+int link_open(struct link *link, const struct cli *cli, const struct link_server *server,
+	      int64_t deadline_ms)
 {
-	*link = (struct link){ .cli = cli, .next_number = 1 };
+	*link = (struct link){ .cli = cli, .server = server->role, .next_number = 1 };
 	(void)snprintf(link->name, sizeof link->name, "weir-%d", (int)getpid());
 	zmq_msg_init(&link->message);
-	int r = connect_socket(link, name, deadline_ms);
+	int r = connect_socket(link, server->socket, deadline_ms);
 
 	return r == 0 ? greet(link, deadline_ms) : r;
 }
@@ -142,7 +143,7 @@ static bool next_in_message(struct link *link, struct stream_event *out)
 		if (r == STREAM_EVENT_E_UNKNOWN)
 			*out = (struct stream_event){ 0 };
 		if (r == STREAM_EVENT_E_UNKNOWN ||
-		    (r == 0 && stream_event_may(out->type, ROLE_REGISTRY, ROLE_OPERATOR)))
+		    (r == 0 && stream_event_may(out->type, link->server, ROLE_OPERATOR)))
 			return true;
 		if (r == STREAM_EVENT_E_MALFORMED)
 			link->left = 0; /* where the next one begins is not known */

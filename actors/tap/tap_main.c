@@ -25,8 +25,8 @@
 #define TIMEOUT_DEFAULT_MS 5000
 
 static const struct command *const commands[] = {
-	&command_tap,	&command_ls,   &command_show,	  &command_why,	 &command_timeline,
-	&command_check, &command_stop, &command_gateways, &command_help,
+	&command_tap,	&command_ls,   &command_show,	  &command_why,	     &command_timeline,
+	&command_check, &command_stop, &command_gateways, &command_provider, &command_help,
 };
 
 struct values {
@@ -35,7 +35,7 @@ struct values {
 	bool help, version;
 };
 
-static struct values values = { .timeout_ms = TIMEOUT_DEFAULT_MS };
+static struct values values;
 
 #define ROW(name_, letter_, kind_, value_, member, min_, max_, meaning_) \
 	{ \
@@ -49,7 +49,7 @@ static const struct option_row rows[] = {
 	ROW("output", 'o', OPTION_TEXT, "text|json|jsonl", output, 1, 8,
 	    "for people, as one JSON value, or one JSON object a line"),
 	ROW("timeout", 0, OPTION_NUMBER, "MS", timeout_ms, 1, 3600000,
-	    "give up when nothing has come for so long (default 5000)"),
+	    "give up when nothing has come for so long (default 5000; provider: 60000)"),
 	ROW("help", 'h', OPTION_FLAG, NULL, help, 0, 0, "explain the command"),
 	ROW("version", 'V', OPTION_FLAG, NULL, version, 0, 0, "say which version this is"),
 };
@@ -169,7 +169,9 @@ static int run_command(struct cli *cli, const struct command *command,
 	}
 	if (!choose_run(cli) || !choose_format(cli) || !make_incarnation(cli))
 		return EXIT_USAGE;
-	cli->timeout_ms = values.timeout_ms;
+	cli->timeout_ms = values.timeout_ms	? values.timeout_ms
+			  : command->timeout_ms ? command->timeout_ms
+						: TIMEOUT_DEFAULT_MS;
 	look_at_terminal(cli);
 	zsys_handler_set(NULL); /* czmq would take SIGINT and SIGTERM */
 	int code = command->run(cli, words);

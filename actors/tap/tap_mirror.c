@@ -6,18 +6,28 @@
 
 #include <czmq.h>
 
+#include "actors/tap/tap_mirror_managed.h"
+
+/* Keys are the ids of the records: the arena owns them. */
+static zhashx_t *new_index(void)
+{
+	zhashx_t *index = zhashx_new();
+
+	assert(index);
+	zhashx_set_key_duplicator(index, NULL);
+	zhashx_set_key_destructor(index, NULL);
+	return index;
+}
+
 void mirror_init(struct mirror *mirror)
 {
-	*mirror = (struct mirror){ .users = zhashx_new() };
-	assert(mirror->users);
-	/* Keys are the ids of the records: the arena owns them. */
-	zhashx_set_key_duplicator(mirror->users, NULL);
-	zhashx_set_key_destructor(mirror->users, NULL);
+	*mirror = (struct mirror){ .users = new_index(), .managed = new_index() };
 }
 
 void mirror_fini(struct mirror *mirror)
 {
 	zhashx_destroy(&mirror->users);
+	zhashx_destroy(&mirror->managed);
 	free(mirror->streams);
 	free(mirror->gateways);
 	arena_fini(&mirror->arena);
@@ -206,6 +216,8 @@ void mirror_date(struct mirror *mirror, const struct stream_event *event)
 {
 	struct mirror_user *user = mirror_user(mirror, event->user_id);
 
+	if (event->type == EVENT_STREAM_OUTPUT)
+		mirror_output_told(mirror, event);
 	if (!user)
 		return;
 	if (event->seq == user->session_seq)
@@ -260,6 +272,10 @@ static void on_end(struct mirror *mirror)
 	if (mirror->gateway_count > 0)
 		qsort(mirror->gateways, mirror->gateway_count, sizeof *mirror->gateways, by_name);
 	count_sockets(mirror);
+	for (size_t i = 0; i < mirror->stream_count; i++)
+		if (mirror->streams[i].kind == KIND_MANAGED)
+			mirror->streams[i].managed =
+				mirror_managed_made(mirror, mirror->streams[i].id);
 }
 
 bool mirror_apply(struct mirror *mirror, const struct stream_event *event, bool *complete)
@@ -300,6 +316,12 @@ bool mirror_apply(struct mirror *mirror, const struct stream_event *event, bool 
 		break;
 	case EVENT_SNAPSHOT_STREAM:
 		on_stream(mirror, event);
+		break;
+	case EVENT_SNAPSHOT_MANAGED:
+		mirror_managed_row(mirror, event);
+		break;
+	case EVENT_SNAPSHOT_OUTPUTS:
+		mirror_outputs_row(mirror, event);
 		break;
 	default:
 		break; /* a row this build has no use for */

@@ -40,8 +40,34 @@ struct mirror_user {
 	struct mirror_app *apps;
 };
 
+/* The managed half of a stream. */
+struct mirror_managed {
+	enum provider_kind provider;
+	enum input_state input;
+	enum ingest ingest;
+	enum playback playback;
+	struct text input_id, hls, dash, webrtc, preview, thumbnail;
+	struct mirror_viewer *viewers; /* in the order they joined */
+	uint64_t watching; /* how many of them watch */
+	struct mirror_output *outputs; /* by number */
+};
+
+struct mirror_viewer {
+	struct mirror_viewer *next;
+	struct text package;
+	enum viewer state;
+};
+
+struct mirror_output {
+	struct mirror_output *next;
+	uint64_t number;
+	enum output_state state;
+	struct text name, package, error; /* never the destination: it is a secret */
+};
+
 struct mirror_stream {
 	struct mirror_user *user;
+	const struct mirror_managed *managed; /* NULL: it is unmanaged */
 	struct text id, package;
 	enum kind kind;
 	enum phase phase;
@@ -58,6 +84,7 @@ struct mirror_stream {
 struct mirror {
 	struct arena arena;
 	struct _zhashx_t *users; /* id -> struct mirror_user * */
+	struct _zhashx_t *managed; /* stream id -> struct mirror_managed * */
 	struct mirror_stream *streams;
 	size_t stream_count, stream_room;
 	struct mirror_gateway *gateways;
@@ -79,7 +106,7 @@ void mirror_fini(struct mirror *mirror);
 bool mirror_apply(struct mirror *mirror, const struct stream_event *event, bool *complete);
 
 /* mirror_date() - @event of the history gives a fact that it made its time, and what no row tells:
- * the close code of a link, the reason of an app's state.
+ * the close code of a link, the reason of an app's state, the outputs of a stream.
  */
 void mirror_date(struct mirror *mirror, const struct stream_event *event);
 
@@ -88,6 +115,9 @@ struct mirror_user *mirror_user(const struct mirror *mirror, struct text id);
 
 /* mirror_stream() - the stream of that id, or NULL. */
 const struct mirror_stream *mirror_stream(const struct mirror *mirror, struct text id);
+
+/* mirror_input_owed() - its input must still be deleted, or looked for. */
+bool mirror_input_owed(const struct mirror_stream *stream);
 
 /* mirror_gateway() - the gateway of that incarnation, or NULL. */
 const struct mirror_gateway *mirror_gateway(const struct mirror *mirror, uint64_t incarnation);

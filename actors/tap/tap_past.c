@@ -35,35 +35,37 @@ static int fetch_user(const struct cli *cli, struct story *story, const char *us
 struct rows {
 	const char *word;
 	struct story *story;
+	bool known; /* some row is about that user, or that stream */
 };
 
 static enum call_verdict take_row(void *context, const struct stream_event *event)
 {
-	const struct rows *rows = context;
+	struct rows *rows = context;
 
 	if (event->type == EVENT_SNAPSHOT_END)
 		return CALL_DONE;
-	if (event->type == EVENT_SNAPSHOT_STREAM &&
-	    (text_is(event->stream_id, rows->word) || text_is(event->user_id, rows->word)))
+	if (!text_is(event->stream_id, rows->word) && !text_is(event->user_id, rows->word))
+		return CALL_MORE;
+	rows->known = true;
+	if (story_is_row(event))
 		story_keep(rows->story, event);
 	return CALL_MORE;
 }
 
-static int fetch_rows(const struct cli *cli, const char *word, struct story *story)
+static int fetch_rows(const struct cli *cli, struct rows *rows)
 {
-	struct rows rows = { word, story };
-
-	return call_registry(cli, &(struct call){ .socket = "registry.snapshot",
-						  .question = { .type = EVENT_SNAPSHOT_GET },
-						  .take = take_row,
-						  .context = &rows });
+	return call_server(cli, &(struct call){ .server = &registry_snapshot,
+						.question = { .type = EVENT_SNAPSHOT_GET },
+						.take = take_row,
+						.context = rows });
 }
 
 /* The user of the stream @word, from the first event about it or from its record; "" if it is none.
  */
-static int find_user(const struct cli *cli, const char *word, struct story *story,
-		     char user[static USER_ID_MAX + 1])
+static int find_user(const struct cli *cli, struct rows *rows, char user[static USER_ID_MAX + 1])
 {
+	struct story *story = rows->story;
+	const char *word = rows->word;
 	int r = EXIT_DONE;
 
 	*user = '\0';
@@ -75,7 +77,7 @@ static int find_user(const struct cli *cli, const char *word, struct story *stor
 						  .context = story,
 						  .oldest_seq = &story->oldest_seq });
 	if (r == EXIT_DONE && story->count == 0)
-		r = fetch_rows(cli, word, story);
+		r = fetch_rows(cli, rows);
 	for (size_t i = 0; i < story->count; i++)
 		if (text_is(story->events[i].stream_id, word))
 			(void)text_put(story->events[i].user_id, user, USER_ID_MAX + 1);
@@ -114,33 +116,70 @@ static int fetch_cause(const struct cli *cli, struct story *story, struct text s
 						     .context = story });
 }
 
-static int unknown(const char *word, const struct story *story)
+/* Its viewers were owed word of the end, and fewer have been told than watched it: of the others
+ * the record knows who is still owed it.
+ */
+static bool owes_words(const struct story *story, struct text stream)
+{
+	const struct stream_event *closed = find_type(story, stream, EVENT_STREAM_CLOSED);
+	size_t watching = 1, told = 0;
+
+	if (!closed || !closed->stream_closed.told_owed)
+		return false;
+	for (size_t i = 0; i < story->count; i++) {
+		const struct stream_event *event = &story->events[i];
+
+		if (!text_equal(event->stream_id, stream))
+			continue;
+		watching += event->type == EVENT_STREAM_JOINED;
+		told += event->type == EVENT_STREAM_TOLD && event->seq > closed->seq;
+	}
+	return told < watching;
+}
+
+static bool tells_of_user(const struct story *story, const char *user)
+{
+	for (size_t i = 0; i < story->count; i++)
+		if (text_is(story->events[i].user_id, user))
+			return true;
+	return false;
+}
+
+static int unknown(const char *word, const struct story *story, bool known)
 {
 	char clean[ESCAPED_SIZE(USER_ID_MAX)];
 
 	(void)escape_put(text_of(word), clean, sizeof clean);
-	say("nothing is kept about a stream or user %s; `weir ls --all` lists the streams", clean);
+	if (known || tells_of_user(story, word))
+		say("user %s is known, but no stream of theirs is kept; `weir show %s` says more",
+		    clean, clean);
+	else
+		say("nothing is kept about a stream or user %s; `weir ls --all` lists the streams",
+		    clean);
 	if (story->oldest_seq > 1)
 		say("the history begins with #%" PRIu64 ": what was before is not kept",
 		    story->oldest_seq);
 	return EXIT_USAGE;
 }
 
-static int ask(const struct cli *cli, const char *word, struct story *story, struct text *stream)
+static int ask(const struct cli *cli, struct rows *rows, struct text *stream)
 {
+	struct story *story = rows->story;
 	char user[USER_ID_MAX + 1];
-	int r = find_user(cli, word, story, user);
+	int r = find_user(cli, rows, user);
 
 	if (r == EXIT_DONE)
-		r = fetch_user(cli, story, *user ? user : word);
-	*stream = choose(story, word);
-	/* Over without an end, or without a beginning: the record may know more. */
-	if (r == EXIT_DONE && !find_type(story, *stream, EVENT_STREAM_OPENED))
-		r = fetch_rows(cli, word, story);
-	*stream = choose(story, word);
+		r = fetch_user(cli, story, *user ? user : rows->word);
+	*stream = choose(story, rows->word);
+	/* Over without an end, or without a beginning, or to the end of it all: the record may know
+	 * more.
+	 */
+	if (r == EXIT_DONE &&
+	    (!find_type(story, *stream, EVENT_STREAM_OPENED) || owes_words(story, *stream)))
+		r = fetch_rows(cli, rows);
+	*stream = choose(story, rows->word);
 	if (r == EXIT_DONE)
 		r = fetch_cause(cli, story, *stream);
-	*stream = choose(story, word);
 	return r;
 }
 
@@ -173,11 +212,11 @@ int past_replay(const char *path, struct story *story)
 int past_fetch(const struct cli *cli, const struct past *past, struct story *story,
 	       struct text *stream)
 {
-	int r = past->replay ? past_replay(past->replay, story)
-			     : ask(cli, past->word, story, stream);
+	struct rows rows = { .word = past->word, .story = story };
+	int r = past->replay ? past_replay(past->replay, story) : ask(cli, &rows, stream);
 
 	if (r != EXIT_DONE)
 		return r;
 	*stream = choose(story, past->word);
-	return stream->length > 0 ? EXIT_DONE : unknown(past->word, story);
+	return stream->length > 0 ? EXIT_DONE : unknown(past->word, story, rows.known);
 }

@@ -33,6 +33,23 @@ void phrase_put_text(struct phrase *phrase, struct text text)
 		strlen(escape_put(text, phrase->bytes + phrase->used, phrase->size - phrase->used));
 }
 
+void phrase_put_also(struct phrase *phrase, struct text text)
+{
+	if (text.length == 0)
+		return;
+	phrase_put(phrase, ", ");
+	phrase_put_text(phrase, text);
+}
+
+void phrase_put_reason(struct phrase *phrase, struct text text)
+{
+	if (text.length == 0)
+		return;
+	phrase_put(phrase, " (");
+	phrase_put_text(phrase, text);
+	phrase_put(phrase, ")");
+}
+
 void phrase_put_column(struct phrase *phrase, struct text text, size_t columns)
 {
 	size_t start = phrase->used;

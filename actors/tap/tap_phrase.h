@@ -25,6 +25,11 @@ void phrase_put(struct phrase *phrase, const char *format, ...)
 /* phrase_put_text() - append what came over the wire, escaped. */
 void phrase_put_text(struct phrase *phrase, struct text text);
 
+/* phrase_put_also(), phrase_put_reason() - append ", TEXT" or " (TEXT)"; nothing of an empty one.
+ */
+void phrase_put_also(struct phrase *phrase, struct text text);
+void phrase_put_reason(struct phrase *phrase, struct text text);
+
 /* phrase_put_column() - as phrase_put_text(), padded to @columns, and a blank; what is longer
  * pushes the rest of the line to the right.
  */

@@ -29,11 +29,13 @@ enum colour print_event_colour(const char *name)
 		const char *prefix;
 		enum colour colour;
 	} rows[] = {
-		{ "stream.closed", COLOUR_RED }, { "stream.", COLOUR_GREEN },
-		{ "session.", COLOUR_CYAN },	 { "link.", COLOUR_CYAN },
-		{ "glasses.", COLOUR_CYAN },	 { "app.", COLOUR_BLUE },
-		{ "gateway.", COLOUR_MAGENTA },	 { "probe.missed", COLOUR_YELLOW },
-		{ "probe.", COLOUR_DIM },	 { "actor.", COLOUR_DIM },
+		{ "stream.closed", COLOUR_RED },   { "stream.", COLOUR_GREEN },
+		{ "session.", COLOUR_CYAN },	   { "link.", COLOUR_CYAN },
+		{ "glasses.", COLOUR_CYAN },	   { "app.", COLOUR_BLUE },
+		{ "gateway.", COLOUR_MAGENTA },	   { "probe.missed", COLOUR_YELLOW },
+		{ "probe.", COLOUR_DIM },	   { "actor.", COLOUR_DIM },
+		{ "provider.leak", COLOUR_RED },   { "provider.", COLOUR_DIM },
+		{ "deployment.", COLOUR_MAGENTA },
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)

@@ -14,6 +14,7 @@
 #define HEARTBEAT_MS 500
 #define HEARTBEAT_TIMEOUT_MS 1500
 #define HEARTBEAT_TTL_MS 2000
+#define HANDSHAKE_MS 2000 /* libzmq would wait 30 s for a greeting that got lost */
 
 bool socket_exists(const struct cli *cli, const char *name)
 {
@@ -39,6 +40,7 @@ zsock_t *socket_new(int type, int linger_ms)
 	zsock_set_heartbeat_ivl(socket, HEARTBEAT_MS);
 	zsock_set_heartbeat_timeout(socket, HEARTBEAT_TIMEOUT_MS);
 	zsock_set_heartbeat_ttl(socket, HEARTBEAT_TTL_MS);
+	zsock_set_handshake_ivl(socket, HANDSHAKE_MS);
 	return socket;
 }
 

@@ -8,6 +8,7 @@
 #include <czmq.h>
 
 #include "actors/tap/tap_call.h"
+#include "actors/tap/tap_clock.h"
 #include "actors/tap/tap_socket.h"
 
 #define SUFFIX ".outbox"
@@ -32,9 +33,31 @@ static bool is_known(const struct sources *sources, const char *name)
 	return false;
 }
 
-static int subscribe(struct sources *sources, const char *name)
+static int connect_source(const struct sources *sources, struct source *source)
 {
 	char file[NAME_MAX_BYTES + sizeof SUFFIX];
+
+	source->socket = socket_new(ZMQ_SUB, 0);
+	source->heard_ms = clock_now_ms();
+	(void)snprintf(file, sizeof file, "%s" SUFFIX, source->name);
+	if (!source->socket) {
+		say("cannot open a socket: %s", strerror(errno));
+		return EXIT_AWAY;
+	}
+	zsock_set_subscribe(source->socket, TOPIC_WELCOME);
+	if (strcmp(source->name, REGISTRY) == 0)
+		zsock_set_subscribe(source->socket, TOPIC_STORY);
+	if (sources->ops)
+		zsock_set_subscribe(source->socket, TOPIC_OPS);
+	if (!socket_connect(source->socket, sources->cli, file)) {
+		say("cannot connect to %s: %s", file, strerror(errno));
+		return EXIT_AWAY;
+	}
+	return EXIT_DONE;
+}
+
+static int subscribe(struct sources *sources, const char *name)
+{
 	struct source *source = &sources->items[sources->count];
 
 	if (sources->count == SOURCES_MAX) {
@@ -44,24 +67,20 @@ static int subscribe(struct sources *sources, const char *name)
 		sources->overflow = true;
 		return EXIT_DONE;
 	}
-	*source = (struct source){ .socket = socket_new(ZMQ_SUB, 0) };
+	*source = (struct source){ 0 };
 	(void)snprintf(source->name, sizeof source->name, "%s", name);
-	(void)snprintf(file, sizeof file, "%s" SUFFIX, name);
-	if (!source->socket) {
-		say("cannot open a socket: %s", strerror(errno));
-		return EXIT_AWAY;
-	}
 	sources->count++;
-	zsock_set_subscribe(source->socket, TOPIC_WELCOME);
-	if (strcmp(name, REGISTRY) == 0)
-		zsock_set_subscribe(source->socket, TOPIC_STORY);
-	if (sources->ops)
-		zsock_set_subscribe(source->socket, TOPIC_OPS);
-	if (!socket_connect(source->socket, sources->cli, file)) {
-		say("cannot connect to %s: %s", file, strerror(errno));
-		return EXIT_AWAY;
-	}
-	return EXIT_DONE;
+	return connect_source(sources, source);
+}
+
+int sources_revive(struct sources *sources, int64_t now_ms)
+{
+	struct source *registry = &sources->items[SOURCE_REGISTRY];
+
+	if (now_ms - registry->heard_ms < SOURCE_SILENT_MS)
+		return EXIT_DONE;
+	zsock_destroy(&registry->socket);
+	return connect_source(sources, registry);
 }
 
 int sources_scan(struct sources *sources)

@@ -30,9 +30,9 @@ static void keep_texts(struct story *story, struct stream_event *event)
 	}
 }
 
-static bool is_row(const struct stream_event *event)
+bool story_is_row(const struct stream_event *event)
 {
-	return event->type == EVENT_SNAPSHOT_STREAM;
+	return event->type == EVENT_SNAPSHOT_STREAM || event->type == EVENT_SNAPSHOT_MANAGED;
 }
 
 /* The first place whose event is not in front of @seq. */
@@ -43,7 +43,7 @@ static size_t place_of(const struct story *story, uint64_t seq)
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (is_row(&story->events[middle]) || story->events[middle].seq >= seq)
+		if (story_is_row(&story->events[middle]) || story->events[middle].seq >= seq)
 			high = middle;
 		else
 			low = middle + 1;
@@ -55,7 +55,7 @@ const struct stream_event *story_find(const struct story *story, uint64_t seq)
 {
 	size_t place = place_of(story, seq);
 
-	if (place == story->count || is_row(&story->events[place]) ||
+	if (place == story->count || story_is_row(&story->events[place]) ||
 	    story->events[place].seq != seq)
 		return NULL;
 	return &story->events[place];
@@ -63,9 +63,9 @@ const struct stream_event *story_find(const struct story *story, uint64_t seq)
 
 void story_keep(struct story *story, const struct stream_event *event)
 {
-	size_t place = is_row(event) ? story->count : place_of(story, event->seq);
+	size_t place = story_is_row(event) ? story->count : place_of(story, event->seq);
 
-	if (!is_row(event) && story_find(story, event->seq))
+	if (!story_is_row(event) && story_find(story, event->seq))
 		return;
 	if (story->count == story->room) {
 		story->room = story->room ? story->room * 2 : 256;

@@ -24,6 +24,9 @@ void story_fini(struct story *story);
  */
 void story_keep(struct story *story, const struct stream_event *event);
 
+/* story_is_row() - @event is a row of a snapshot: it has no place among the events. */
+bool story_is_row(const struct stream_event *event);
+
 /* story_find() - the event with that seq, or NULL. */
 const struct stream_event *story_find(const struct story *story, uint64_t seq);
 

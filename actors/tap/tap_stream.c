@@ -8,6 +8,8 @@
 void stream_json(const struct mirror *mirror, const struct mirror_stream *stream,
 		 struct json_out *json)
 {
+	const struct mirror_managed *managed = stream->managed;
+
 	json_out_text(json, "stream_id", stream->id);
 	json_out_text(json, "user_id", stream->user->id);
 	json_out_word(json, "kind", words_name(&kind_words, stream->kind));
@@ -15,7 +17,7 @@ void stream_json(const struct mirror *mirror, const struct mirror_stream *stream
 	json_out_text(json, "app", stream->package);
 	json_out_u64(json, "epoch", stream->epoch);
 	/* An unmanaged stream has its owner and nobody else. */
-	json_out_u64(json, "viewers", stream->kind == KIND_UNMANAGED);
+	json_out_u64(json, "viewers", managed ? managed->watching : stream->kind == KIND_UNMANAGED);
 	json_out_i64(json, "created_ms", stream->created_ms);
 	json_out_i64(json, "activity_ms", stream->activity_ms);
 	json_out_u64(json, "missed", stream->missed);
@@ -26,6 +28,14 @@ void stream_json(const struct mirror *mirror, const struct mirror_stream *stream
 	json_out_bool(json, "told_owed", stream->told_owed);
 	json_out_word(json, "end_cause", words_name(&end_cause_words, stream->end_cause));
 	json_out_word(json, "hop", words_name(&hop_words, stream->hop));
+	if (managed) {
+		json_out_word(json, "provider", words_name(&provider_words, managed->provider));
+		json_out_text(json, "input_id", managed->input_id);
+		json_out_word(json, "input", words_name(&input_state_words, managed->input));
+		json_out_bool(json, "input_owed", mirror_input_owed(stream));
+		json_out_word(json, "ingest", words_name(&ingest_words, managed->ingest));
+		json_out_word(json, "playback", words_name(&playback_words, managed->playback));
+	}
 	if (stream->stuck)
 		json_out_word(json, "stuck", stream->stuck);
 }
@@ -46,8 +56,12 @@ const char *stream_note(const struct mirror_stream *stream, char note[static STR
 		append(note, "stop owed");
 	if (stream->told_owed)
 		append(note, "app not told");
+	if (mirror_input_owed(stream))
+		append(note, "input owed");
 	if (stream->phase == PHASE_REQUESTED && !stream->start_delivered)
-		append(note, "start owed");
+		append(note, stream->managed ? "input wanted" : "start owed");
+	if (stream->managed && stream->managed->playback == PLAYBACK_OVERDUE)
+		append(note, "nobody can watch");
 	/* Last: a narrow table cuts off the end. */
 	if (stream->end_cause != END_NONE)
 		append(note, words_name(&end_cause_words, stream->end_cause));
@@ -89,6 +103,15 @@ static void print_json(const struct mirror *mirror, enum format format,
 	json_rows_end(&list);
 }
 
+/* How many watch, of a managed stream that runs; else nothing. */
+static void add_watching(struct text_table *table, const struct mirror_stream *stream)
+{
+	if (stream->managed && stream->phase != PHASE_CLOSED)
+		text_table_add_number(table, stream->managed->watching);
+	else
+		text_table_add_string(table, "", COLOUR_NONE);
+}
+
 static void add_row(struct text_table *table, const struct mirror_stream *stream, int64_t now_ms)
 {
 	char age[TEXT_AGE_SIZE], note[STREAM_NOTE_SIZE];
@@ -100,6 +123,7 @@ static void add_row(struct text_table *table, const struct mirror_stream *stream
 	text_table_add_string(table, words_name(&phase_words, stream->phase),
 			      stream_phase_colour(stream->phase));
 	text_table_add(table, stream->package, COLOUR_NONE);
+	add_watching(table, stream);
 	text_table_add_number(table, stream->epoch);
 	text_table_add_string(table, text_age(now_ms - stream->created_ms, age), COLOUR_NONE);
 	text_table_add_string(table, text_age(now_ms - stream->activity_ms, age), COLOUR_NONE);
@@ -121,6 +145,7 @@ void streams_print(const struct cli *cli, const struct mirror *mirror, int64_t n
 		{ .title = "KIND" },
 		{ .title = "PHASE" },
 		{ .title = "APP", .shrinks_to = 10, .keeps_end = true },
+		{ .title = "WATCH", .right = true },
 		{ .title = "EPOCH", .shrinks_to = 6, .right = true, .keeps_end = true },
 		{ .title = "AGE", .right = true },
 		{ .title = "SEEN", .right = true },

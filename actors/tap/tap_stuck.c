@@ -19,6 +19,24 @@ static int64_t cut_off_ms(const struct mirror_user *user, const char **what)
 	return glasses ? user->glasses_at_ms : 0;
 }
 
+/* Of all that a closed one owes, what has the tighter bound. */
+static int64_t owes_since(const struct mirror_stream *stream, const struct stuck_bounds *bounds,
+			  int64_t *bound_ms, const char **what)
+{
+	bool word = stream->stop_owed || stream->told_owed, input = mirror_input_owed(stream);
+
+	if (!word && !input)
+		return 0;
+	if (input && (!word || bounds->input_ms < bounds->owed_ms)) {
+		*bound_ms = bounds->input_ms;
+		*what = "input owed";
+	} else {
+		*bound_ms = bounds->owed_ms;
+		*what = stream->stop_owed ? "stop owed" : "word owed";
+	}
+	return stream->activity_ms;
+}
+
 /* Since when @stream waits, for longer than *@bound_ms of which it would be stuck; 0: it does not.
  */
 static int64_t waits_since(const struct mirror_stream *stream, const struct stuck_bounds *bounds,
@@ -41,9 +59,7 @@ static int64_t waits_since(const struct mirror_stream *stream, const struct stuc
 		*bound_ms = bounds->silent_ms;
 		return cut_off_ms(stream->user, what);
 	case PHASE_CLOSED:
-		*bound_ms = bounds->owed_ms;
-		*what = stream->stop_owed ? "stop owed" : "word owed";
-		return stream->stop_owed || stream->told_owed ? stream->activity_ms : 0;
+		return owes_since(stream, bounds, bound_ms, what);
 	case PHASE_NONE:
 		break;
 	}

@@ -13,15 +13,18 @@ struct stuck_bounds {
 	int64_t start_ms; /* requested, provisioning, starting: since the last event about it */
 	int64_t stop_ms; /* stopping: likewise */
 	int64_t silent_ms; /* suspect: likewise; live: since its link or its glasses went away */
-	int64_t owed_ms; /* closed, and still owing: likewise */
+	int64_t owed_ms; /* closed, and still owing a stop or a word: likewise */
+	int64_t input_ms; /* closed, and its input not deleted yet: likewise */
 };
 
 /* The defaults of weir.conf and one ack timeout (10 s) to spare: start_deadline 60 s, stop_deadline
- * 60 s, keepalive_interval 15 s with its ack timeout, stop_owed 600 s.
+ * 60 s, keepalive_interval 15 s with its ack timeout, stop_owed 600 s.  Nothing ends the attempts
+ * to delete an input; the longest pause between two is 5 minutes, so by then several have failed.
  */
+#define STUCK_INPUT_MS 900000
 #define STUCK_BOUNDS_DEFAULT \
 	{ \
-		70000, 70000, 35000, 610000 \
+		70000, 70000, 35000, 610000, STUCK_INPUT_MS \
 	}
 #define STUCK_BOUND_MAX_MS INT64_C(1000000000)
 
@@ -40,7 +43,9 @@ struct stuck_bounds {
 		STUCK_ROW(STRUCT, "silent-bound", silent_ms, \
 			  "stuck without a way to its device (default 35)"), \
 		STUCK_ROW(STRUCT, "owed-bound", owed_ms, \
-			  "stuck with something owed (default 610)")
+			  "stuck with something owed (default 610)"), \
+		STUCK_ROW(STRUCT, "input-bound", input_ms, \
+			  "stuck with an input to delete (default 900)")
 
 /* What --help says of the rule. */
 #define STUCK_RULE \
@@ -49,7 +54,8 @@ struct stuck_bounds {
 	"  stopping with none for longer than --stop-bound,\n" \
 	"  suspect with none for longer than --silent-bound,\n" \
 	"  live, with its phone or its glasses away for longer than --silent-bound,\n" \
-	"  closed, and owes something with no event for longer than --owed-bound.\n" \
+	"  closed, and owes a stop or a word with no event for longer than --owed-bound,\n" \
+	"  closed, and its input is to be deleted, likewise, for longer than --input-bound.\n" \
 	"A live stream whose phone and glasses are there is never stuck: its probes are\n" \
 	"answered, or it becomes suspect.  The defaults are the deadlines of weir.conf's " \
 	"defaults\n" \

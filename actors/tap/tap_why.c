@@ -37,6 +37,8 @@ static void take_own(struct why_known *known, const struct stream_event *event)
 		break;
 	case EVENT_STREAM_TOLD:
 		known->told = event;
+		if (known->closed && known->told_count < WHY_TOLD_MAX)
+			known->tolds[known->told_count++] = event;
 		break;
 	case EVENT_STREAM_STOP_SETTLED:
 		known->stop = event;
@@ -45,6 +47,7 @@ static void take_own(struct why_known *known, const struct stream_event *event)
 		known->row = event;
 		break;
 	default:
+		why_managed_take(known, event);
 		break;
 	}
 }
@@ -155,9 +158,9 @@ static const struct stream_event *last_word(const struct why_known *known)
 static void add_fact(struct why *why, const struct stream_event *event)
 {
 	struct phrase phrase;
-	size_t place;
+	size_t place, max = why->kind == KIND_MANAGED ? WHY_MANAGED_EVIDENCE_MAX : WHY_EVIDENCE_MAX;
 
-	if (!event || why->evidence_count == WHY_EVIDENCE_MAX)
+	if (!event || why->evidence_count == max)
 		return;
 	for (place = 0; place < why->evidence_count; place++)
 		if (why->evidence[place].seq >= event->seq)
@@ -211,9 +214,13 @@ static void collect(struct why_known *known, struct why *why)
 	} else if (known->activity != known->opened) {
 		add_fact(why, known->activity);
 	}
+	add_fact(why, closed);
+	if (why->end_cause == END_APP_STOP)
+		add_fact(why, known->managed.left);
+	if (why->end_cause == END_PROVIDER_ERROR)
+		add_fact(why, known->managed.ingest);
 	if (is_silence(why->end_cause))
 		add_fact(why, known->miss);
-	add_fact(why, closed);
 }
 
 /* What was tried and what is owed ---------------------------------------------------------- */
@@ -272,17 +279,26 @@ static void say_stop(struct phrase *phrase, const struct why_known *known)
 	}
 }
 
-static void say_told(struct phrase *phrase, const struct why_known *known)
+static const char *nobody_told(const struct why_known *known, const struct why *why)
+{
+	bool managed = why->kind == KIND_MANAGED;
+
+	if (known->closed->stream_closed.told_owed)
+		return managed ? "no viewer was told yet" : "the app was not told yet";
+	if (managed && why->end_cause == END_PROVIDER_ERROR && !known->managed.provisioned)
+		return "whoever asked for it was refused";
+	return managed ? "no viewer was there to be told" : "the app could not be told";
+}
+
+static void say_told(struct phrase *phrase, const struct why_known *known, const struct why *why)
 {
 	begin_clause(phrase);
-	if (known->told) {
-		phrase_put(phrase, "word to ");
-		phrase_put_text(phrase, known->told->stream_told.package);
-		say_outcome(phrase, known, known->told, known->told->stream_told.outcome);
-	} else {
-		phrase_put(phrase, known->closed->stream_closed.told_owed
-					   ? "the app was not told yet"
-					   : "the app could not be told");
+	if (known->told_count == 0)
+		phrase_put(phrase, "%s", nobody_told(known, why));
+	for (size_t i = 0; i < known->told_count; i++) {
+		phrase_put(phrase, i == 0 ? "word to " : ", to ");
+		phrase_put_text(phrase, known->tolds[i]->stream_told.package);
+		say_outcome(phrase, known, known->tolds[i], known->tolds[i]->stream_told.outcome);
 	}
 }
 
@@ -295,6 +311,34 @@ static void owe(struct why *why, const char *what, struct text whom)
 	phrase_put_text(&phrase, whom);
 }
 
+/* Whom of its viewers, as far as that is known; at most one line of them. */
+static void owe_words(const struct why_known *known, struct why *why)
+{
+	struct text package = why_managed_owes(known, 0);
+	struct phrase phrase;
+
+	if (why->kind != KIND_MANAGED) {
+		owe(why, "word of the end to ", why->package);
+		return;
+	}
+	if (package.length == 0) {
+		if (known->told_count == 0 && !known->managed.row)
+			owe(why, "word of the end to its viewers", TEXT(""));
+		return;
+	}
+	phrase_begin(&phrase, why->owed[why->owed_count++], WHY_TEXT_SIZE);
+	for (size_t i = 0; package.length > 0; package = why_managed_owes(known, ++i)) {
+		phrase_put(&phrase, i == 0 ? "word of the end to " : ", ");
+		phrase_put_text(&phrase, package);
+	}
+}
+
+static void owe_input(const struct why_known *known, struct why *why)
+{
+	if (why_managed_owed(known))
+		owe(why, "the deletion of its input", TEXT(""));
+}
+
 static void say_after(const struct why_known *known, struct why *why)
 {
 	const struct stream_event *closed = known->closed;
@@ -304,11 +348,12 @@ static void say_after(const struct why_known *known, struct why *why)
 	say_start(&phrase, known);
 	say_probes(&phrase, closed->stream_closed.missed, closed->stream_closed.last_ack_age_ms);
 	say_stop(&phrase, known);
-	say_told(&phrase, known);
+	say_told(&phrase, known, why);
 	if (closed->stream_closed.stop_owed && !known->stop)
 		owe(why, "a stop to the glasses", TEXT(""));
-	if (closed->stream_closed.told_owed && !known->told)
-		owe(why, "word of the end to ", why->package);
+	if (closed->stream_closed.told_owed && (why->kind == KIND_MANAGED || !known->told))
+		owe_words(known, why);
+	owe_input(known, why);
 }
 
 /* ------------------------------------------------------------------------------------------ */
@@ -349,7 +394,8 @@ static void explain_record(const struct why_known *known, struct why *why)
 	if (row->snapshot_stream.stop_owed)
 		owe(why, "a stop to the glasses", TEXT(""));
 	if (row->snapshot_stream.told_owed)
-		owe(why, "word of the end to ", why->package);
+		owe_words(known, why);
+	owe_input(known, why);
 }
 
 static void explain_end(struct why_known *known, struct why *why)
@@ -396,6 +442,7 @@ bool why_explain(const struct story *story, struct text stream_id, int64_t now_m
 		out->ended = true; /* only what came after its end is kept */
 	else
 		explain_life(&known, out);
+	why_managed_line(&known, out);
 	why_sentence(&known, out);
 	return true;
 }

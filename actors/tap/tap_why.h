@@ -8,8 +8,9 @@
 
 #include "actors/tap/tap_story.h"
 
-#define WHY_EVIDENCE_MAX 4 /* with the three lines around it a `why` has at most 8 */
-#define WHY_OWED_MAX 2
+#define WHY_EVIDENCE_MAX 4 /* with the four lines around it a `why` has at most 8 */
+#define WHY_MANAGED_EVIDENCE_MAX 3 /* a managed stream has a line more */
+#define WHY_OWED_MAX 3
 #define WHY_TEXT_SIZE 1024 /* bytes of a sentence, terminated; what is longer is cut off */
 
 struct why_fact {
@@ -33,6 +34,7 @@ struct why {
 	char sentence[WHY_TEXT_SIZE];
 	struct why_fact evidence[WHY_EVIDENCE_MAX]; /* in their order */
 	size_t evidence_count;
+	char managed[WHY_TEXT_SIZE]; /* its provider, input, viewers, outputs; "" if it has none */
 	char tried[WHY_TEXT_SIZE]; /* maybe "" */
 	char owed[WHY_OWED_MAX][WHY_TEXT_SIZE];
 	size_t owed_count;

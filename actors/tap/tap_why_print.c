@@ -88,6 +88,8 @@ void why_print(const struct why *why, FILE *to, bool colour)
 	line(to, why->ended ? "ended by" : "state", bytes);
 	for (size_t i = 0; i < why->evidence_count; i++)
 		print_fact(why, &why->evidence[i], i == 0 ? "evidence" : "", to);
+	if (*why->managed)
+		line(to, "provider", why->managed);
 	if (*why->tried)
 		line(to, "tried", why->tried);
 	if (why->ended)
@@ -121,6 +123,7 @@ void why_json(const struct why *why, struct json_out *json)
 	for (size_t i = 0; i < why->evidence_count; i++)
 		fact_json(&why->evidence[i], json);
 	json_out_close(json, ']');
+	json_out_word(json, "provider", why->managed);
 	json_out_word(json, "tried", why->tried);
 	json_out_open(json, "owed", '[');
 	for (size_t i = 0; i < why->owed_count; i++)

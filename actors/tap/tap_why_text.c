@@ -12,6 +12,8 @@ enum phase why_phase(const struct why_known *known)
 		return (enum phase)last->stream_status.phase;
 	if (last && last->type == EVENT_STREAM_MOVED)
 		return (enum phase)last->stream_moved.phase;
+	if (last && last->type == EVENT_STREAM_PROVISIONED)
+		return (enum phase)last->stream_provisioned.phase;
 	return known->row ? (enum phase)known->row->snapshot_stream.phase : PHASE_REQUESTED;
 }
 
@@ -63,11 +65,16 @@ static void say_request(const struct why_known *known, const struct why *why, st
 	switch (why->end_cause) {
 	case END_APP_STOP:
 		put_who(phrase, by, "its app");
-		phrase_put(phrase, " asked for the stop");
+		phrase_put(phrase, known->managed.left ? ", the last that watched, left"
+						       : " asked for the stop");
 		break;
 	case END_TAKEOVER:
 		put_who(phrase, by, "an app");
-		phrase_put(phrase, text_equal(by, why->package)
+		if (why->kind == KIND_MANAGED)
+			phrase_put(phrase, " started an unmanaged stream, and a user has one");
+		else
+			phrase_put(phrase,
+				   text_equal(by, why->package)
 					   ? ", its own app, started another stream"
 					   : ", another app, started a stream, and a user has one");
 		if (why->replaced_by.length > 0) {
@@ -88,8 +95,9 @@ static void say_app_closed(const struct why_known *known, const struct why *why,
 {
 	const struct stream_event *app = known->cause;
 
+	/* Of several that watched it was the last. */
 	phrase_put(phrase, "its app ");
-	put_who(phrase, why->package, "(not kept)");
+	put_who(phrase, app ? app->app_changed.package : why->package, "(not kept)");
 	phrase_put(phrase, " was ended");
 	if (!app || app->app_changed.reason.length == 0)
 		return;
@@ -199,7 +207,9 @@ static void say_end(const struct why_known *known, const struct why *why, struct
 		say_bound(known, why, phrase);
 		break;
 	case END_PROVIDER_ERROR:
-		phrase_put(phrase, "the provider could not go on");
+		phrase_put(phrase, why->kind == KIND_MANAGED && !known->managed.provisioned
+					   ? "no input was got from the provider"
+					   : "the provider could not go on");
 		put_detail(phrase, known->closed);
 		break;
 	case END_NONE:
@@ -232,7 +242,11 @@ static enum hop worst(const struct why_known *known, const struct why *why, stru
 			   words_name(&app_state_words, known->app->app_changed.state));
 		return HOP_APP;
 	}
-	if (why->phase == PHASE_REQUESTED) {
+	if (why->phase == PHASE_REQUESTED && why->kind == KIND_MANAGED) {
+		phrase_put(phrase, "the provider has to make its input");
+		return HOP_PROVIDER;
+	}
+	if (why->phase == PHASE_REQUESTED || why->phase == PHASE_PROVISIONING) {
 		phrase_put(phrase, "the start has not reached the phone yet");
 		return HOP_PHONE_LINK;
 	}
@@ -240,8 +254,11 @@ static enum hop worst(const struct why_known *known, const struct why *why, stru
 		phrase_put(phrase, "the glasses have to answer");
 		return HOP_GLASSES;
 	}
-	phrase_put(phrase, "nothing is wrong");
-	return HOP_NONE;
+	enum hop hop = why_managed_worst(known, phrase);
+
+	if (hop == HOP_NONE)
+		phrase_put(phrase, "nothing is wrong");
+	return hop;
 }
 
 static void say_life(const struct why_known *known, struct why *why, struct phrase *phrase)

@@ -3,25 +3,8 @@
 
 #include <inttypes.h>
 
+#include "actors/tap/tap_words_managed.h"
 #include "proto/list.h"
-
-/* ", X", if there is an X. */
-static void also(struct phrase *phrase, struct text text)
-{
-	if (text.length == 0)
-		return;
-	phrase_put(phrase, ", ");
-	phrase_put_text(phrase, text);
-}
-
-static void reason(struct phrase *phrase, struct text text)
-{
-	if (text.length == 0)
-		return;
-	phrase_put(phrase, " (");
-	phrase_put_text(phrase, text);
-	phrase_put(phrase, ")");
-}
 
 static void gateway_words(struct phrase *phrase, const struct stream_event *event)
 {
@@ -33,7 +16,7 @@ static void gateway_words(struct phrase *phrase, const struct stream_event *even
 
 	phrase_put_text(phrase, event->gateway_changed.name);
 	phrase_put(phrase, " %s", state < LINK_COUNT ? said[state] : "changed");
-	reason(phrase, event->gateway_changed.reason);
+	phrase_put_reason(phrase, event->gateway_changed.reason);
 }
 
 static void link_words_of(struct phrase *phrase, const struct stream_event *event)
@@ -53,7 +36,7 @@ static void glasses_words(struct phrase *phrase, const struct stream_event *even
 	phrase_put(phrase, event->glasses_changed.connected
 				   ? "the glasses are connected to the phone"
 				   : "the glasses are not connected to the phone");
-	also(phrase, event->glasses_changed.model);
+	phrase_put_also(phrase, event->glasses_changed.model);
 	if (event->glasses_changed.wifi != WIFI_UNKNOWN)
 		phrase_put(phrase, ", wifi %s",
 			   words_name(&wifi_words, event->glasses_changed.wifi));
@@ -92,20 +75,22 @@ static void closed_words(struct phrase *phrase, const struct stream_event *event
 	if (event->stream_closed.status != DEVICE_NONE)
 		phrase_put(phrase, ", the glasses said %s",
 			   words_name(&device_status_words, event->stream_closed.status));
-	reason(phrase, event->stream_closed.detail);
+	phrase_put_reason(phrase, event->stream_closed.detail);
 	if (event->stream_closed.by.length > 0) {
 		phrase_put(phrase, ", asked by ");
 		phrase_put_text(phrase, event->stream_closed.by);
 	}
 	phrase_put(phrase, ", phone link %s",
 		   words_name(&link_words, event->stream_closed.link_state));
+	if (event->stream_closed.input_owed)
+		phrase_put(phrase, ", its input must be deleted");
 }
 
 static void app_words(struct phrase *phrase, const struct stream_event *event)
 {
 	phrase_put_text(phrase, event->app_changed.package);
 	phrase_put(phrase, ": %s", words_name(&app_state_words, event->app_changed.state));
-	reason(phrase, event->app_changed.reason);
+	phrase_put_reason(phrase, event->app_changed.reason);
 }
 
 static void told_words(struct phrase *phrase, const struct stream_event *event)
@@ -121,12 +106,15 @@ static void stream_words(struct phrase *phrase, const struct stream_event *event
 	case EVENT_STREAM_OPENED:
 		phrase_put(phrase, "opened by ");
 		phrase_put_text(phrase, event->stream_opened.package);
+		if (event->stream_opened.provider != PROVIDER_NONE)
+			phrase_put(phrase, ", at provider %s",
+				   words_name(&provider_words, event->stream_opened.provider));
 		break;
 	case EVENT_STREAM_STATUS:
 		phrase_put(phrase, "the glasses said %s: %s",
 			   words_name(&device_status_words, event->stream_status.status),
 			   words_name(&phase_words, event->stream_status.phase));
-		reason(phrase, event->stream_status.detail);
+		phrase_put_reason(phrase, event->stream_status.detail);
 		break;
 	case EVENT_STREAM_MOVED:
 		moved_words(phrase, event);
@@ -142,7 +130,7 @@ static void stream_words(struct phrase *phrase, const struct stream_event *event
 			   words_name(&outcome_words, event->stream_stop_settled.outcome));
 		break;
 	default:
-		phrase_put(phrase, "%s", stream_event_name(event->type));
+		managed_words(phrase, event);
 		break;
 	}
 }
@@ -164,7 +152,7 @@ void event_words(struct phrase *phrase, const struct stream_event *event)
 		break;
 	case EVENT_SESSION_CLOSED:
 		phrase_put(phrase, "the session closed");
-		reason(phrase, event->session_closed.reason);
+		phrase_put_reason(phrase, event->session_closed.reason);
 		break;
 	case EVENT_LINK_CHANGED:
 		link_words_of(phrase, event);

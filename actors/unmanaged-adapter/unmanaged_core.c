@@ -8,8 +8,7 @@ static size_t aligned(size_t bytes)
 
 size_t unmanaged_bytes(const struct unmanaged_options *options)
 {
-	return aligned(state_bytes(&options->state)) +
-	       aligned(PENDING_MAX * sizeof(struct unmanaged_pending)) + PENDING_TEXT_BYTES + 64;
+	return aligned(state_bytes(&options->state)) + aligned(asks_bytes()) + 64;
 }
 
 void unmanaged_init(struct unmanaged *self, const struct unmanaged_options *options, void *memory)
@@ -20,10 +19,10 @@ void unmanaged_init(struct unmanaged *self, const struct unmanaged_options *opti
 	self->options = *options;
 	self->reconcile_slot = STATE_NONE;
 	self->reconcile_ms = INT64_MAX;
-	self->pending = (struct unmanaged_pending *)at;
-	at += aligned(PENDING_MAX * sizeof(struct unmanaged_pending));
-	pool_init(&self->texts, at, PENDING_TEXT_BYTES);
-	at += PENDING_TEXT_BYTES;
+	asks_init(&self->asks, &self->state, at);
+	self->asks.act = unmanaged_act;
+	self->asks.context = self;
+	at += aligned(asks_bytes());
 	state_init(&self->state, &options->state, at);
 }
 
@@ -36,23 +35,23 @@ static void apply(struct unmanaged *self, const struct stream_event *event)
 /* What is published carries no secret: the request that led to it does. */
 static void on_opened(struct unmanaged *self, const struct stream_event *event)
 {
-	struct unmanaged_pending *pending =
-		unmanaged_pending_find(self, event->origin, event->request);
+	struct ask *ask = asks_find(&self->asks, event->origin, event->request);
 	struct stream_event opened = *event;
 
-	if (pending)
-		opened.stream_opened.rtmp_url = pool_text(&self->texts, pending->rtmp_url);
+	if (ask)
+		opened.stream_opened.rtmp_url = asks_text(&self->asks, ask, ASK_URL);
 	apply(self, &opened);
 	struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
 
 	if (!stream || stream->seq != event->seq)
 		return;
-	if (self->synced) {
+	if (self->asks.synced) {
 		unmanaged_deliver_start(self, stream);
 		unmanaged_notify(self, stream, phase_app_word(stream->phase), false, true, true);
 	}
-	if (pending)
-		unmanaged_on_story_of(self, pending);
+	/* Now a stop that follows finds the stream. */
+	if (ask && asks_on_story(ask))
+		asks_done(&self->asks, ask, NULL);
 }
 
 static void on_status(struct unmanaged *self, const struct stream_event *event)
@@ -60,7 +59,7 @@ static void on_status(struct unmanaged *self, const struct stream_event *event)
 	apply(self, event);
 	const struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
 
-	if (stream && stream->status_seq == event->seq && self->synced)
+	if (stream && stream->status_seq == event->seq && self->asks.synced)
 		unmanaged_notify(self, stream, phase_app_word(stream->phase), false, true, true);
 }
 
@@ -71,7 +70,7 @@ static void on_closed(struct unmanaged *self, const struct stream_event *event)
 {
 	struct state_stream ended = *state_stream_find(&self->state, event->stream_id);
 
-	if (state_apply(&self->state, event) != 0 || !self->synced)
+	if (state_apply(&self->state, event) != 0 || !self->asks.synced)
 		return;
 	ended.status_stream_seq = event->stream_seq;
 	unmanaged_notify(self, &ended,
@@ -80,7 +79,7 @@ static void on_closed(struct unmanaged *self, const struct stream_event *event)
 	const struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
 
 	if (stream && stream->stop_owed)
-		unmanaged_deliver_stop(self, stream);
+		asks_deliver_stop(&self->asks, stream);
 }
 
 static bool is_unmanaged(const struct unmanaged *self, const struct stream_event *event)
@@ -95,14 +94,14 @@ static void on_user(struct unmanaged *self, const struct stream_event *event)
 	apply(self, event);
 	const struct state_user *user = state_user_find(&self->state, event->user_id);
 
-	if (user && self->synced)
+	if (user && self->asks.synced)
 		unmanaged_settle_user(self, user);
 }
 
 static void on_story(struct unmanaged *self, const struct stream_event *event)
 {
-	if (self->synced)
-		self->seq = event->seq; /* and the cause of what it makes us say */
+	if (self->asks.synced)
+		self->asks.seq = event->seq; /* and the cause of what it makes us say */
 	switch (event->type) {
 	case EVENT_STREAM_OPENED:
 		if (event->stream_opened.kind == KIND_UNMANAGED)
@@ -130,8 +129,7 @@ static void on_story(struct unmanaged *self, const struct stream_event *event)
 		apply(self, event);
 		break;
 	}
-	if (self->parked > 0)
-		unmanaged_parked_step(self);
+	asks_parked_step(&self->asks);
 }
 
 /* What was said while a gateway was away is lost, the last word of a stream included. */
@@ -144,10 +142,10 @@ static void reconcile_soon(struct unmanaged *self)
 
 static void on_tick(struct unmanaged *self)
 {
-	unmanaged_expire(self);
-	if (!self->synced)
+	asks_expire(&self->asks);
+	if (!self->asks.synced)
 		return;
-	unmanaged_parked_step(self);
+	asks_parked_step(&self->asks);
 	if (self->reconcile_slot == STATE_NONE && self->reconcile_ms <= self->now_ms)
 		self->reconcile_slot = 0;
 	if (self->reconcile_slot != STATE_NONE)
@@ -159,7 +157,7 @@ static void on_message(struct unmanaged *self, const struct input *input)
 	switch (input->event->type) {
 	case EVENT_REQUEST_START:
 	case EVENT_REQUEST_STOP:
-		unmanaged_on_request(self, input);
+		asks_take(&self->asks, input);
 		return;
 	case EVENT_STREAM_RESULT:
 		unmanaged_on_result(self, input->event);
@@ -174,7 +172,7 @@ void unmanaged_handle(struct unmanaged *self, const struct input *input, int64_t
 {
 	effects_clear(fx);
 	state_settle(&self->state);
-	pool_settle(&self->texts);
+	asks_begin(&self->asks, fx, now_ms);
 	self->fx = fx;
 	self->now_ms = now_ms;
 	switch (input->type) {
@@ -189,22 +187,22 @@ void unmanaged_handle(struct unmanaged *self, const struct input *input, int64_t
 		break;
 	case INPUT_RESYNC:
 		state_clear(&self->state);
-		self->synced = false;
+		self->asks.synced = false;
 		self->reconcile_slot = STATE_NONE;
 		break;
 	case INPUT_SYNCED:
-		if (!self->synced)
+		if (!self->asks.synced)
 			reconcile_soon(self);
-		self->synced = true;
-		self->seq = input->seq;
+		self->asks.synced = true;
+		self->asks.seq = input->seq;
 		unmanaged_answered_step(self);
-		unmanaged_parked_step(self);
+		asks_parked_step(&self->asks);
 		break;
 	case INPUT_PEER_UP:
-		if (input->peer.role == ROLE_GATEWAY && self->synced)
+		if (input->peer.role == ROLE_GATEWAY && self->asks.synced)
 			reconcile_soon(self);
 		if (input->peer.role == ROLE_REGISTRY)
-			unmanaged_ask_again(self);
+			asks_again(&self->asks);
 		break;
 	case INPUT_BLIND:
 	case INPUT_PEER_DOWN:
@@ -215,12 +213,10 @@ void unmanaged_handle(struct unmanaged *self, const struct input *input, int64_t
 
 int64_t unmanaged_deadline(const struct unmanaged *self)
 {
-	int64_t deadline = self->synced ? self->reconcile_ms : INT64_MAX;
+	int64_t deadline = self->asks.synced ? self->reconcile_ms : INT64_MAX;
+	int64_t asks_ms = asks_deadline(&self->asks);
 
 	if (self->reconcile_slot != STATE_NONE)
 		return 0;
-	for (unsigned i = 0; i < self->pending_high; i++)
-		if (unmanaged_gives_up_ms(&self->pending[i]) < deadline)
-			deadline = unmanaged_gives_up_ms(&self->pending[i]);
-	return deadline;
+	return asks_ms < deadline ? asks_ms : deadline;
 }

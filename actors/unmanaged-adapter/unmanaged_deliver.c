@@ -1,19 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is said to glasses and apps.  Gateways drop what they have said already, so saying a thing
- * twice is safe and saying it never is the only mistake.
- */
+/* What is said to glasses and apps, of what common/asks.h does not say for both adapters. */
 #include "actors/unmanaged-adapter/unmanaged_internal.h"
-
-static struct stream_event *deliver(struct unmanaged *self, uint64_t gateway,
-				    enum stream_event_type type, const struct state_user *user)
-{
-	struct stream_event *event =
-		effects_add(self->fx, EFFECT_SEND, (struct peer){ ROLE_GATEWAY, gateway }, type);
-
-	event->cause = self->seq;
-	event->user_id = unmanaged_text(self, user->id);
-	return event;
-}
 
 static const struct state_user *user_of(const struct unmanaged *self,
 					const struct state_stream *stream)
@@ -23,35 +10,7 @@ static const struct state_user *user_of(const struct unmanaged *self,
 
 void unmanaged_deliver_start(struct unmanaged *self, const struct state_stream *stream)
 {
-	const struct state_user *user = user_of(self, stream);
-
-	if (state_link(&self->state, user) != LINK_UP || stream->rtmp_url.length == 0)
-		return; /* owed until both are there */
-	struct stream_event *event = deliver(self, user->gateway, EVENT_DELIVER_START, user);
-
-	event->stream_id = unmanaged_text(self, stream->id);
-	event->epoch = stream->epoch;
-	event->deliver_start.link = user->link;
-	event->deliver_start.app_id = unmanaged_text(self, stream->package);
-	event->deliver_start.rtmp_url = unmanaged_text(self, stream->rtmp_url);
-	event->deliver_start.video = unmanaged_text(self, stream->video);
-	event->deliver_start.audio = unmanaged_text(self, stream->audio);
-	event->deliver_start.options = unmanaged_text(self, stream->options);
-}
-
-void unmanaged_deliver_stop(struct unmanaged *self, const struct state_stream *stream)
-{
-	const struct state_user *user = user_of(self, stream);
-
-	if (state_link(&self->state, user) != LINK_UP)
-		return; /* owed until the device is back (D2) */
-	struct stream_event *event = deliver(self, user->gateway, EVENT_DELIVER_STOP, user);
-
-	event->stream_id = unmanaged_text(self, stream->id);
-	event->epoch = stream->epoch;
-	event->deliver_stop.link = user->link;
-	event->deliver_stop.app_id = unmanaged_text(self, stream->stop_app_id);
-	event->deliver_stop.told_id = unmanaged_text(self, stream->told_id);
+	asks_deliver_start(&self->asks, stream, unmanaged_text(self, stream->package));
 }
 
 /* D11: nothing runs here, so what the device may still run is nobody else's. */
@@ -60,7 +19,8 @@ void unmanaged_deliver_orphan_stop(struct unmanaged *self, const struct state_us
 {
 	if (state_link(&self->state, user) != LINK_UP)
 		return;
-	struct stream_event *event = deliver(self, user->gateway, EVENT_DELIVER_STOP, user);
+	struct stream_event *event =
+		asks_deliver(&self->asks, user->gateway, EVENT_DELIVER_STOP, user);
 
 	event->epoch = user->last_epoch;
 	event->deliver_stop.link = user->link;
@@ -71,8 +31,8 @@ void unmanaged_deliver_orphan_stop(struct unmanaged *self, const struct state_us
 static void deliver_status(struct unmanaged *self, const struct state_stream *stream,
 			   const struct state_app *app, const char *word, bool copy, bool terminal)
 {
-	struct stream_event *event =
-		deliver(self, app->gateway, EVENT_DELIVER_STATUS, user_of(self, stream));
+	struct stream_event *event = asks_deliver(&self->asks, app->gateway, EVENT_DELIVER_STATUS,
+						  user_of(self, stream));
 
 	event->stream_id = unmanaged_text(self, stream->id);
 	event->epoch = stream->epoch;
@@ -165,7 +125,7 @@ static void settle_device(struct unmanaged *self, const struct state_stream *str
 	if (stream->kind != KIND_UNMANAGED)
 		return;
 	if (stream->phase == PHASE_CLOSED && stream->stop_owed) {
-		unmanaged_deliver_stop(self, stream);
+		asks_deliver_stop(&self->asks, stream);
 		self->stats.said_again++;
 	} else if (stream->phase != PHASE_CLOSED && !stream->start_delivered) {
 		unmanaged_deliver_start(self, stream);

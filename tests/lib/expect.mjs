@@ -59,6 +59,41 @@ export const copy = (user, subscriber, owner, streamId, word) => ({
   timestamp: TS,
 });
 
+/**
+ * managed_stream_status (4.3, G6); @urls: {hlsUrl, dashUrl, webrtcUrl}, or {} while there are none.
+ * @fields: those of previewUrl, thumbnailUrl, message, outputs that it has.
+ */
+export const managed = (
+  urls,
+  streamId,
+  word,
+  { previewUrl, thumbnailUrl, message, outputs } = {},
+) => ({
+  type: 'managed_stream_status',
+  status: word,
+  ...urls,
+  ...(previewUrl === undefined ? {} : { previewUrl }),
+  ...(thumbnailUrl === undefined ? {} : { thumbnailUrl }),
+  streamId,
+  ...(message === undefined ? {} : { message }),
+  ...(outputs === undefined ? {} : { outputs }),
+});
+
+/** stream_status_check_response for a managed stream. */
+export const managedActive = (urls, streamId, previews, activeViewers) => ({
+  type: 'stream_status_check_response',
+  hasActiveStream: true,
+  streamInfo: {
+    type: 'managed',
+    streamId,
+    status: 'active',
+    createdAt: TS,
+    ...urls,
+    ...previews,
+    activeViewers,
+  },
+});
+
 /** A relayed message of the glasses (1.6). */
 export const relayed = (user, subscriber, message) => ({
   type: 'data_stream',

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* fake_registry.c - a registry that says what a test tells it to, right or wrong.
+/* fake_registry.c - a registry, and a managed-adapter, that say what a test tells them to, right or
+ * wrong.
  *
  *   fake_registry RUN
  *
@@ -16,10 +17,12 @@
  *   {"do":"restart","source":S,"seq":N}       another incarnation; seq: of its next events
  *   {"do":"raw","source":S,"hex":H,"parts":N} bytes as they are, N parts of them
  *   {"do":"forget","count":N}                 drop the N oldest events of the history
+ *   {"do":"managed"}                          also binds RUN/managed-adapter.inbox
+ *   {"do":"inputs","events":[E...],"report":E}  what provider.ask is answered from now on
  *   {"do":"set", KEY:VALUE...}                see struct behaviour
  *
  * An event E is an object: "type" and the fields of proto/schema.h; enumerations are words,
- * lists are arrays of strings.
+ * lists are arrays of strings, or of arrays of strings, numbers and truth values.
  */
 #include <assert.h>
 #include <errno.h>
@@ -28,17 +31,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <jansson.h>
 #include <zmq.h>
 
-#include "proto/frame.h"
-#include "proto/list.h"
-#include "proto/stream_event_table.h"
+#include "tests/lib/fake_registry_wire.h"
 
 #define OUTBOXES_MAX 8
 #define HISTORY_MAX 1024
-#define PEER_SIZE 256
-#define LISTS_SIZE 65536
+#define ITEMS_MAX 4 /* polled beside the outboxes */
 
 enum topic { STORY, OPS, TOPIC_COUNT };
 
@@ -54,7 +53,7 @@ struct behaviour {
 	int refuse; /* peer.refused instead of peer.welcome */
 	int mute; /* welcome, then silence */
 	int garble; /* a malformed frame before every answer */
-	int miscount; /* snapshot.end counts a row too many */
+	int miscount; /* snapshot.end, provider.report count a row too many */
 	int cut; /* the next snapshot breaks off in the middle, and so does the connection */
 	int silent; /* no beacon when somebody subscribes to the story */
 	int page; /* rows of a history page at most */
@@ -63,44 +62,12 @@ struct behaviour {
 
 static struct {
 	const char *run;
-	void *context, *inbox, *snapshot;
+	void *context, *inbox, *snapshot, *managed;
 	struct outbox outboxes[OUTBOXES_MAX];
 	size_t outbox_count;
-	json_t *rows, *history;
+	json_t *rows, *history, *inputs, *report;
 	struct behaviour behaviour;
 } fake = { .behaviour = { .page = 1024, .result = "ok" } };
-
-static uint8_t lists[LISTS_SIZE]; /* of the events being made */
-static size_t lists_used;
-
-static void die(const char *what)
-{
-	(void)fprintf(stderr, "fake_registry: %s: %s\n", what, strerror(errno));
-	exit(EXIT_FAILURE);
-}
-
-/* The socket is held to the limits that every weir socket has. */
-static void *bind_socket(int type, const char *name, const char *suffix)
-{
-	const int hwm = 1000, linger_ms = 0, mandatory = 1;
-	const int64_t max = FRAME_MAX;
-	char endpoint[256];
-	void *socket = zmq_socket(fake.context, type);
-
-	if (!socket || zmq_setsockopt(socket, ZMQ_SNDHWM, &hwm, sizeof hwm) < 0 ||
-	    zmq_setsockopt(socket, ZMQ_RCVHWM, &hwm, sizeof hwm) < 0 ||
-	    zmq_setsockopt(socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms) < 0 ||
-	    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max, sizeof max) < 0)
-		die("socket");
-	if (type == ZMQ_XPUB)
-		(void)zmq_setsockopt(socket, ZMQ_XPUB_WELCOME_MSG, TOPIC_WELCOME, FRAME_TOPIC_SIZE);
-	else
-		(void)zmq_setsockopt(socket, ZMQ_ROUTER_MANDATORY, &mandatory, sizeof mandatory);
-	(void)snprintf(endpoint, sizeof endpoint, "ipc://%s/%s.%s", fake.run, name, suffix);
-	if (zmq_bind(socket, endpoint) < 0)
-		die(endpoint);
-	return socket;
-}
 
 static struct outbox *add_outbox(const char *name)
 {
@@ -110,7 +77,7 @@ static struct outbox *add_outbox(const char *name)
 	(void)snprintf(outbox->name, sizeof outbox->name, "%s", name);
 	outbox->incarnation = 1000 + fake.outbox_count++;
 	outbox->next_seq[STORY] = outbox->next_seq[OPS] = 1;
-	outbox->socket = bind_socket(ZMQ_XPUB, name, "outbox");
+	outbox->socket = bind_socket(fake.context, ZMQ_XPUB, fake.run, name, "outbox");
 	return outbox;
 }
 
@@ -122,67 +89,6 @@ static struct outbox *find_outbox(json_t *command)
 		if (strcmp(fake.outboxes[i].name, name ? name : "registry") == 0)
 			return &fake.outboxes[i];
 	return NULL;
-}
-
-static struct text list_from_json(json_t *value)
-{
-	struct list_writer list;
-	json_t *item;
-	size_t i;
-
-	list_begin(&list, lists + lists_used, sizeof lists - lists_used);
-	json_array_foreach(value, i, item)(void)
-		list_add_text(&list, text_of(json_string_value(item)));
-	struct text text = list_end(&list);
-
-	lists_used += text.length;
-	return text;
-}
-
-static void set_field(struct stream_event *event, const struct field *field, json_t *value)
-{
-	void *slot = (char *)event + field->offset;
-
-	switch (field->kind) {
-	case FIELD_STR:
-	case FIELD_JSON:
-		*(struct text *)slot = (struct text){ json_string_value(value),
-						      (uint32_t)json_string_length(value) };
-		return;
-	case FIELD_LIST:
-		*(struct text *)slot = list_from_json(value);
-		return;
-	case FIELD_ENUM:
-		*(uint32_t *)slot = words_find(field->words, text_of(json_string_value(value)), 0);
-		return;
-	case FIELD_U64:
-	case FIELD_I64:
-		*(int64_t *)slot = json_integer_value(value);
-		return;
-	case FIELD_BOOL:
-		*(bool *)slot = json_is_true(value);
-		return;
-	}
-}
-
-/* Borrows its texts from @object. */
-static struct stream_event event_from_json(json_t *object)
-{
-	const char *name = json_string_value(json_object_get(object, "type"));
-	struct stream_event event = { .type = stream_event_named(text_of(name ? name : "")) };
-	const struct schema *schema = stream_event_schema(event.type);
-
-	if (!schema) {
-		(void)fprintf(stderr, "fake_registry: no event '%s'\n", name ? name : "");
-		exit(EXIT_FAILURE);
-	}
-	for (size_t i = 0; i < schema->field_count; i++) {
-		json_t *value = json_object_get(object, schema->fields[i].name);
-
-		if (value)
-			set_field(&event, &schema->fields[i], value);
-	}
-	return event;
 }
 
 static void publish(struct outbox *outbox, enum topic topic, json_t *events, bool lose)
@@ -203,7 +109,7 @@ static void publish(struct outbox *outbox, enum topic topic, json_t *events, boo
 		outbox->next_seq[topic]++;
 		if (topic == STORY)
 			json_array_append(fake.history, item);
-		lists_used = 0;
+		events_begin();
 		struct stream_event event = event_from_json(item);
 
 		bool added = frame_add(&frame, &event, STREAM_EVENT_PUBLIC);
@@ -231,58 +137,6 @@ static void send_raw(struct outbox *outbox, const char *hex, json_int_t parts)
 		(void)zmq_send(outbox->socket, bytes, length, parts > 1 ? ZMQ_SNDMORE : 0);
 }
 
-/* One peer's answer under construction: a frame that is sent when it is full, or told to. */
-struct answer {
-	void *socket;
-	uint8_t peer[PEER_SIZE];
-	size_t peer_length;
-	struct frame_writer frame;
-	uint8_t bytes[16384];
-};
-
-static void answer_begin(struct answer *answer)
-{
-	frame_begin(&answer->frame, answer->bytes, sizeof answer->bytes, TOPIC_DIRECT,
-		    fake.outboxes[0].incarnation, 0);
-}
-
-static void answer_send(struct answer *answer)
-{
-	frame_end(&answer->frame);
-	(void)zmq_send(answer->socket, answer->peer, answer->peer_length, ZMQ_SNDMORE);
-	(void)zmq_send(answer->socket, answer->bytes, answer->frame.length, 0);
-	answer_begin(answer);
-}
-
-static void answer_add(struct answer *answer, struct stream_event event)
-{
-	event.source = TEXT("registry");
-	event.incarnation = fake.outboxes[0].incarnation;
-	if (!frame_add(&answer->frame, &event, STREAM_EVENT_ADDRESSED)) {
-		answer_send(answer);
-		bool added = frame_add(&answer->frame, &event, STREAM_EVENT_ADDRESSED);
-		assert(added);
-	}
-}
-
-static void answer_garbage(struct answer *answer)
-{
-	(void)zmq_send(answer->socket, answer->peer, answer->peer_length, ZMQ_SNDMORE);
-	(void)zmq_send(answer->socket, "direct  and then nothing right", 30, 0);
-	(void)zmq_send(answer->socket, answer->peer, answer->peer_length, ZMQ_SNDMORE);
-	(void)zmq_send(answer->socket, "two", 3, ZMQ_SNDMORE);
-	(void)zmq_send(answer->socket, "parts", 5, 0);
-}
-
-/* More than the peer takes: its side closes the connection. */
-static void answer_too_much(struct answer *answer)
-{
-	static uint8_t bytes[FRAME_MAX + 1];
-
-	(void)zmq_send(answer->socket, answer->peer, answer->peer_length, ZMQ_SNDMORE);
-	(void)zmq_send(answer->socket, bytes, sizeof bytes, 0);
-}
-
 static void on_hello(struct answer *answer)
 {
 	struct stream_event event = { .type = EVENT_PEER_WELCOME };
@@ -291,8 +145,9 @@ static void on_hello(struct answer *answer)
 		event.type = EVENT_PEER_REFUSED;
 		event.peer_refused.reason = text_of(fake.behaviour.reason);
 	} else {
-		event.peer_welcome.role = ROLE_REGISTRY;
-		event.peer_welcome.name = TEXT("registry");
+		event.peer_welcome.role =
+			answer->socket == fake.managed ? ROLE_MANAGED : ROLE_REGISTRY;
+		event.peer_welcome.name = text_of(answer->source);
 	}
 	answer_add(answer, event);
 	answer_send(answer);
@@ -308,7 +163,7 @@ static void on_snapshot_get(struct answer *answer)
 						  .snapshot_begin.upto = upto });
 	json_array_foreach(fake.rows, i, row)
 	{
-		lists_used = 0;
+		events_begin();
 		answer_add(answer, event_from_json(row));
 		if (fake.behaviour.cut && i == count / 2) {
 			fake.behaviour.cut = 0;
@@ -340,7 +195,7 @@ static void on_history_get(struct answer *answer, const struct stream_event *ask
 
 	json_array_foreach(fake.history, i, item)
 	{
-		lists_used = 0;
+		events_begin();
 		struct stream_event event = event_from_json(item);
 
 		if (end.history_end.oldest_seq == 0)
@@ -375,6 +230,29 @@ static void on_operator_stop(struct answer *answer, const struct stream_event *a
 	answer_send(answer);
 }
 
+static void on_provider_ask(struct answer *answer, const struct stream_event *asked)
+{
+	struct stream_event event;
+	json_t *row;
+	size_t i;
+
+	answer_add(answer, (struct stream_event){ .type = EVENT_PEER_ACK, .peer_ack.upto = 1 });
+	json_array_foreach(fake.inputs, i, row)
+	{
+		events_begin();
+		event = event_from_json(row);
+		event.origin = asked->origin;
+		event.request = asked->request;
+		answer_add(answer, event);
+	}
+	event = event_from_json(fake.report);
+	event.origin = asked->origin;
+	event.request = asked->request;
+	event.provider_report.rows = json_array_size(fake.inputs) + (fake.behaviour.miscount != 0);
+	answer_add(answer, event);
+	answer_send(answer);
+}
+
 static void on_request(struct answer *answer, const struct stream_event *event)
 {
 	answer_begin(answer);
@@ -390,6 +268,8 @@ static void on_request(struct answer *answer, const struct stream_event *event)
 		on_history_get(answer, event);
 	else if (event->type == EVENT_OPERATOR_STOP)
 		on_operator_stop(answer, event);
+	else if (event->type == EVENT_PROVIDER_ASK && fake.report)
+		on_provider_ask(answer, event);
 }
 
 static void report(const struct answer *answer, const char *socket, const struct frame_head *head,
@@ -406,13 +286,17 @@ static void report(const struct answer *answer, const char *socket, const struct
 	(void)printf("\",\"got\":%s}\n", text);
 }
 
-static void on_router(void *socket, const char *name)
+static void on_router(void *socket, const char *source, const char *name)
 {
 	static struct answer answer;
 	uint8_t bytes[16384];
 	int length;
 
+	if (!socket)
+		return;
 	answer.socket = socket;
+	answer.source = source;
+	answer.incarnation = fake.outboxes[0].incarnation;
 	while ((length = zmq_recv(socket, answer.peer, sizeof answer.peer, ZMQ_DONTWAIT)) > 0) {
 		struct stream_event event;
 		struct frame_head head;
@@ -482,6 +366,14 @@ static void obey(json_t *command, const char *what)
 	if (strcmp(what, "rows") == 0) {
 		json_decref(fake.rows);
 		fake.rows = json_incref(events);
+	} else if (strcmp(what, "managed") == 0) {
+		fake.managed =
+			bind_socket(fake.context, ZMQ_ROUTER, fake.run, "managed-adapter", "inbox");
+	} else if (strcmp(what, "inputs") == 0) {
+		json_decref(fake.inputs);
+		json_decref(fake.report);
+		fake.inputs = json_incref(events);
+		fake.report = json_incref(json_object_get(command, "report"));
 	} else if (strcmp(what, "story") == 0) {
 		publish(outbox, STORY, events, json_is_true(json_object_get(command, "lose")));
 	} else if (strcmp(what, "ops") == 0) {
@@ -547,35 +439,44 @@ int main(int argc, char **argv)
 	fake.context = zmq_ctx_new();
 	fake.rows = json_array();
 	fake.history = json_array();
-	fake.inbox = bind_socket(ZMQ_ROUTER, "registry", "inbox");
-	fake.snapshot = bind_socket(ZMQ_ROUTER, "registry", "snapshot");
+	fake.inbox = bind_socket(fake.context, ZMQ_ROUTER, fake.run, "registry", "inbox");
+	fake.snapshot = bind_socket(fake.context, ZMQ_ROUTER, fake.run, "registry", "snapshot");
 	(void)add_outbox("registry");
 	(void)puts("{\"done\":\"start\"}");
 	for (;;) {
-		zmq_pollitem_t items[3 + OUTBOXES_MAX] = {
+		zmq_pollitem_t items[ITEMS_MAX + OUTBOXES_MAX] = {
 			{ .fd = STDIN_FILENO, .events = ZMQ_POLLIN },
 			{ .socket = fake.inbox, .events = ZMQ_POLLIN },
 			{ .socket = fake.snapshot, .events = ZMQ_POLLIN },
 		};
+		int count = 3;
 
 		for (size_t i = 0; i < fake.outbox_count; i++)
-			items[3 + i] = (zmq_pollitem_t){ .socket = fake.outboxes[i].socket,
-							 .events = ZMQ_POLLIN };
-		if (zmq_poll(items, 3 + (int)fake.outbox_count, -1) < 0)
+			items[count++] = (zmq_pollitem_t){ .socket = fake.outboxes[i].socket,
+							   .events = ZMQ_POLLIN };
+		if (fake.managed)
+			items[count++] =
+				(zmq_pollitem_t){ .socket = fake.managed, .events = ZMQ_POLLIN };
+		if (zmq_poll(items, count, -1) < 0)
 			die("poll");
 		for (size_t i = 0; i < fake.outbox_count; i++)
 			on_subscription(&fake.outboxes[i]);
-		on_router(fake.inbox, "inbox");
-		on_router(fake.snapshot, "snapshot");
+		on_router(fake.inbox, "registry", "inbox");
+		on_router(fake.snapshot, "registry", "snapshot");
+		on_router(fake.managed, "managed-adapter", "managed");
 		if (items[0].revents && !on_stdin())
 			break;
 	}
 	(void)zmq_close(fake.inbox);
 	(void)zmq_close(fake.snapshot);
+	if (fake.managed)
+		(void)zmq_close(fake.managed);
 	for (size_t i = 0; i < fake.outbox_count; i++)
 		(void)zmq_close(fake.outboxes[i].socket);
 	(void)zmq_ctx_term(fake.context);
 	json_decref(fake.rows);
 	json_decref(fake.history);
+	json_decref(fake.inputs);
+	json_decref(fake.report);
 	return EXIT_SUCCESS;
 }

@@ -245,6 +245,40 @@ const struct scheduler *sim_scheduler(const struct sim *self)
 	return fake_sim.scheduler;
 }
 
+const struct managed *sim_managed(const struct sim *self)
+{
+	(void)self;
+	return fake_sim.managed;
+}
+
+const struct sim_input *sim_inputs(const struct sim *self, unsigned *count)
+{
+	(void)self;
+	*count = fake_sim.input_count;
+	return fake_sim.inputs;
+}
+
+const struct sim_provider_plan *sim_provider_plan(const struct sim *self)
+{
+	(void)self;
+	return &fake_sim.provider;
+}
+
+uint64_t sim_life(const struct sim *self, enum sim_process process)
+{
+	(void)self;
+	(void)process;
+	return fake_sim.adapter_life;
+}
+
+void sim_publish(struct sim *self, struct text url, bool on)
+{
+	(void)self;
+	if (on || text_is(url, fake_sim.published))
+		text_put(on ? url : (struct text){ 0 }, fake_sim.published,
+			 sizeof fake_sim.published);
+}
+
 const struct unmanaged *sim_unmanaged(const struct sim *self)
 {
 	(void)self;

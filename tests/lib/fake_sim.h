@@ -5,6 +5,7 @@
 #pragma once
 
 #include "tests/sim/sim.h"
+#include "tests/sim/sim_provider.h"
 
 #define FAKE_SAID_MAX 256
 #define FAKE_POSTED_MAX 32
@@ -31,6 +32,12 @@ struct fake_sim {
 	const struct registry *registry;
 	const struct scheduler *scheduler;
 	const struct unmanaged *unmanaged;
+	const struct managed *managed;
+	struct sim_provider_plan provider;
+	struct sim_input inputs[8]; /* what exists at the provider */
+	unsigned input_count;
+	uint64_t adapter_life;
+	char published[URL_MAX]; /* where a device publishes now; empty: nowhere */
 	const struct sim_observer *observer;
 	const struct sim_outside *outside;
 	struct fake_said said[FAKE_SAID_MAX];

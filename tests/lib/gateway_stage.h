@@ -51,6 +51,7 @@ static inline struct gateway_options stage_options(void)
 		.starts_burst = 20,
 		.beat_ms = 1000,
 		.request_timeout_ms = 10000,
+		.watch_timeout_ms = 28000,
 		.init_ms = 10000,
 		.empty_subscription_grace_ms = 8000,
 		.websocket_url = TEXT("wss://cloud/app-ws"),

@@ -128,9 +128,19 @@ export class Nginx {
     }
   }
 
-  async stop() {
+  /** Ends the server, all of its connections included; resume() starts it on the same ports. */
+  async pause() {
     this.#child.kill('SIGTERM');
-    const code = await this.#exited;
+    return this.#exited;
+  }
+
+  async resume() {
+    this.#spawn();
+    await this.#ready();
+  }
+
+  async stop() {
+    const code = await this.pause();
 
     rmSync(this.dir, { recursive: true, force: true });
     return code;

@@ -402,6 +402,88 @@ static void on_command(struct random_edge *self, struct random_input *out)
 	out->event.stream_open.audio = out->event.stream_open.options = TEXT("{}");
 }
 
+/* What a provider has and says; ids and destinations are few, so that some are known. */
+static struct text perhaps(struct random_edge *self, const char *word)
+{
+	return text_of(one_in(self, 2) ? word : "");
+}
+
+static void on_input(struct random_edge *self, struct random_input *out)
+{
+	const struct state_stream *stream = name_stream(self, out);
+	const struct text id = perhaps(self, one_in(self, 4) ? "in2" : "in1");
+
+	if (one_in(self, 4)) {
+		out->event.type = EVENT_INPUT_SEEN;
+		out->event.input_seen.ingest = below(self, INGEST_COUNT);
+		out->event.input_seen.playback = below(self, PLAYBACK_COUNT);
+		out->event.input_seen.hls = perhaps(self, "https://h/2");
+	} else if (stream && stream->phase == PHASE_CLOSED && one_in(self, 2)) {
+		out->event.type = EVENT_INPUT_GONE;
+		out->event.input_gone.input_id = id;
+	} else {
+		out->event.type = EVENT_INPUT_MADE;
+		out->event.input_made.input_id = id;
+		out->event.input_made.ingest = TEXT("rtmp://h/live/key");
+	}
+}
+
+static void on_output(struct random_edge *self, struct random_input *out)
+{
+	const struct text package = text_of(packages[pick_package(self)]);
+
+	(void)name_stream(self, out);
+	if (one_in(self, 3)) {
+		out->event.type = EVENT_OUTPUT_SEEN;
+		out->event.output_seen.output = below(self, 5);
+		out->event.output_seen.state = below(self, OUTPUT_STATE_COUNT);
+		out->event.output_seen.remote_id = perhaps(self, "r1");
+	} else if (one_in(self, 3)) {
+		out->event.type = EVENT_OUTPUT_REMOVE;
+		out->event.output_remove.output = below(self, 5);
+		out->event.output_remove.package = package;
+	} else {
+		out->event.type = EVENT_OUTPUT_ADD;
+		out->event.output_add.url =
+			perhaps(self, one_in(self, 2) ? "rtmp://a/1" : "rtmp://b/2");
+		out->event.output_add.error = perhaps(self, "no");
+		out->event.output_add.package = package;
+	}
+}
+
+static void on_managed(struct random_edge *self, struct random_input *out)
+{
+	request_of(self, out);
+	out->input.peer = (struct peer){ ROLE_MANAGED, 7 };
+	if (one_in(self, 3)) {
+		on_output(self, out);
+	} else if (!one_in(self, 3)) {
+		on_input(self, out);
+	} else {
+		(void)name_stream(self, out);
+		out->event.type = EVENT_STREAM_LEAVE;
+		out->event.stream_leave.package = text_of(packages[pick_package(self)]);
+	}
+}
+
+bool random_edge_settle(struct random_edge *self, struct random_input *out)
+{
+	const struct state *state = &self->registry->state;
+	const struct state_stream *stream = NULL;
+
+	for (uint32_t slot = 0; slot < state->streams_fresh && !stream; slot++)
+		if (state->streams[slot].phase != PHASE_NONE && state->streams[slot].input_owed)
+			stream = &state->streams[slot];
+	if (!stream)
+		return false;
+	out->input = (struct input){ INPUT_MESSAGE, { ROLE_MANAGED, 7 }, .event = &out->event };
+	out->event = (struct stream_event){ .type = EVENT_INPUT_GONE, .epoch = stream->epoch };
+	out->event.stream_id = state_text(state, stream->id);
+	out->event.input_gone.input_id =
+		state_text(state, state_managed_of(state, stream)->input_id);
+	return true;
+}
+
 static void on_request(struct random_edge *self, struct random_input *out)
 {
 	const struct state_app *app = pick_app(self, &out->event);
@@ -471,6 +553,8 @@ static random_kind progress(struct random_edge *self, const struct random_input 
 		return count_apps(self, user, APP_LOADING) > 0 ? on_app_socket : on_app_wish;
 	if (user->active == STATE_NONE)
 		return one_in(self, 4) ? on_subscribed : on_request;
+	if (self->registry->state.streams[user->active].kind == KIND_MANAGED && one_in(self, 2))
+		return on_managed;
 	return one_in(self, 3) ? on_told : on_status;
 }
 
@@ -487,7 +571,7 @@ void random_edge_next(struct random_edge *self, struct random_input *out)
 		on_told,	 on_app_socket,	   on_app_socket, on_app_wish, on_app_wish,
 		on_hook,	 on_hook,	   on_other,	  on_gateway,  on_timer,
 		on_timer,	 on_probe,	   on_probe,	  on_request,  on_request,
-		on_request,	 on_subscribed,	   on_subscribed,
+		on_request,	 on_subscribed,	   on_subscribed, on_managed,
 	};
 	random_kind kind = kinds[below(self, sizeof kinds / sizeof kinds[0])];
 	unsigned gateway = below(self, RANDOM_GATEWAYS);

@@ -35,4 +35,7 @@ void random_edge_next(struct random_edge *self, struct random_input *out);
 /* random_edge_hello() - a PEER_UP of gateway @index under its present incarnation. */
 void random_edge_hello(struct random_edge *self, unsigned index, struct random_input *out);
 
+/* random_edge_settle() - that the provider has deleted an input that is owed; false: none is. */
+bool random_edge_settle(struct random_edge *self, struct random_input *out);
+
 struct text random_user(unsigned index);

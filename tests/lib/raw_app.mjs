@@ -100,6 +100,25 @@ export class RawApp extends Recorder {
     });
   }
 
+  /** managed_stream_request as the SDK writes it (protocol 3.1). */
+  watch(fields = {}) {
+    return this.send({
+      type: 'managed_stream_request',
+      packageName: this.packageName,
+      ...fields,
+      timestamp: iso(),
+    });
+  }
+
+  /** managed_stream_stop. */
+  leave() {
+    return this.send({
+      type: 'managed_stream_stop',
+      packageName: this.packageName,
+      timestamp: iso(),
+    });
+  }
+
   /** stream_status_check; resolves with the response message. */
   async check() {
     const from = this.entries.length;

@@ -363,6 +363,65 @@ void stream_open(const char *user, const char *package, uint64_t request)
 	bench_say((struct peer){ ROLE_UNMANAGED, 7 }, &event);
 }
 
+static const struct peer managed = { ROLE_MANAGED, 8 };
+
+void watch(const char *user, const char *package)
+{
+	struct stream_event event = about(user, EVENT_STREAM_OPEN);
+
+	event.origin = GATEWAY_B;
+	event.request = bench.next_request++;
+	event.stream_open.kind = KIND_MANAGED;
+	event.stream_open.provider = PROVIDER_LOCAL;
+	event.stream_open.package = text_of(package);
+	event.stream_open.video = event.stream_open.audio = event.stream_open.options = TEXT("{}");
+	bench_say(managed, &event);
+}
+
+static struct stream_event about_stream(const struct state_stream *stream,
+					enum stream_event_type type)
+{
+	struct stream_event event = { .type = type };
+
+	cr_assert(stream, "there is no stream");
+	event.user_id = state_text(&bench.registry.state,
+				   state_user_of(&bench.registry.state, stream->user)->id);
+	event.stream_id = text_of(the_id(stream));
+	event.epoch = stream->epoch;
+	return event;
+}
+
+void unwatch(const char *user, const char *package)
+{
+	struct stream_event event = about_stream(the_stream(user), EVENT_STREAM_LEAVE);
+
+	event.origin = GATEWAY_B;
+	event.request = bench.next_request++;
+	event.stream_leave.package = text_of(package);
+	bench_say(managed, &event);
+}
+
+void input_made(const char *user, const char *input_id)
+{
+	struct stream_event event = about_stream(the_stream(user), EVENT_INPUT_MADE);
+
+	event.input_made.input_id = text_of(input_id);
+	event.input_made.ingest = TEXT("rtmp://h/live/key");
+	event.input_made.hls = TEXT("https://h/1.m3u8");
+	event.input_made.dash = TEXT("https://h/1.mpd");
+	event.input_made.preview = TEXT("https://h/p");
+	bench_say(managed, &event);
+}
+
+void input_gone(const struct state_stream *stream, const char *input_id)
+{
+	struct stream_event event = about_stream(stream, EVENT_INPUT_GONE);
+
+	event.input_gone.input_id = text_of(input_id);
+	event.input_gone.detail = TEXT("deleted");
+	bench_say(managed, &event);
+}
+
 void stream_status(const char *user, enum device_status status)
 {
 	struct stream_event event = about(user, EVENT_EDGE_STATUS);

@@ -62,6 +62,11 @@ void app_up(const char *user, const char *package, uint64_t link); /* start and 
 void hook_done(const char *user, const char *package, enum hook hook);
 void timer(enum timer timer, const char *user, const char *package, uint64_t cause);
 void stream_open(const char *user, const char *package, uint64_t request);
+void watch(const char *user, const char *package); /* opens a managed one, or joins it */
+void unwatch(const char *user, const char *package); /* stream.leave */
+void input_made(const char *user, const char *input_id); /* of the active stream */
+/* About @stream, whether it still runs or not; "": none was ever made. */
+void input_gone(const struct state_stream *stream, const char *input_id);
 void stream_status(const char *user, enum device_status status);
 void gateway_lease(uint64_t gateway, int64_t after_ms);
 

@@ -85,7 +85,44 @@ static const char *audit_apps(const struct state *state)
 	return NULL;
 }
 
-static const char *audit_stream(const struct state *state, uint32_t slot)
+/* Viewers and outputs stand in lists without gaps; what the stream owes follows from them. */
+static const char *audit_managed(const struct state *state, const struct state_stream *stream,
+				 bool owner)
+{
+	const struct state_managed *managed = state_managed_of(state, stream);
+	const struct state_outputs *outputs = state_outputs_of(state, stream);
+	bool owed = false, closed = stream->phase == PHASE_CLOSED;
+
+	for (unsigned i = 0; i < VIEWERS_MAX; i++) {
+		const struct state_viewer *viewer = &managed->viewers[i];
+
+		CHECK(i == 0 || viewer->state == VIEWER_NONE ||
+			      managed->viewers[i - 1].state != VIEWER_NONE,
+		      "the viewers have a gap");
+		CHECK(viewer->state != VIEWER_NONE || viewer->package.length == 0,
+		      "nobody watches, and has a name");
+		CHECK(viewer->state == VIEWER_NONE ||
+			      state_viewer_find(state, stream,
+						state_text(state, viewer->package)) == viewer,
+		      "a viewer stands there twice");
+		CHECK(!closed || !owner || viewer->state != VIEWER_WATCHING,
+		      "somebody watches what has ended");
+		owed |= viewer->state == VIEWER_OWED;
+	}
+	CHECK(managed->seq == 0 || owed == stream->told_owed, "viewers are owed something else");
+	CHECK(managed->seq == 0 || stream->input_owed == (closed && managed->input == INPUT_OWED),
+	      "the input is owed by one half only");
+	for (unsigned i = 1; i < OUTPUTS_MAX; i++)
+		CHECK(outputs->items[i].number == 0 ||
+			      (outputs->items[i - 1].number != 0 &&
+			       outputs->items[i - 1].number < outputs->items[i].number),
+		      "the outputs are not in order");
+	CHECK(state_output_find(state, stream, outputs->next_number) == NULL,
+	      "the next number of an output is taken");
+	return NULL;
+}
+
+static const char *audit_stream(const struct state *state, uint32_t slot, bool owner)
 {
 	const struct state_stream *stream = &state->streams[slot];
 	const struct state_user *user = state_user_of(state, stream->user);
@@ -104,7 +141,10 @@ static const char *audit_stream(const struct state *state, uint32_t slot)
 	}
 	CHECK(listed == 1, "a closed stream is not once among the liabilities");
 	CHECK(user->active != slot, "a closed stream holds the slot");
-	CHECK(stream->stop_owed || stream->told_owed, "a closed stream that owes nothing stays");
+	/* A follower waits for the row that says what is owed of its managed half. */
+	CHECK(stream->stop_owed || stream->told_owed || stream->input_owed ||
+		      (!owner && stream->kind == KIND_MANAGED),
+	      "a closed stream that owes nothing stays");
 	CHECK(stream->end_cause != END_NONE, "an end has no cause");
 	return NULL;
 }
@@ -129,7 +169,9 @@ static const char *audit_streams(const struct state *state, bool owner)
 			continue;
 		count++;
 		active += phase_active((enum phase)state->streams[slot].phase);
-		wrong = audit_stream(state, slot);
+		wrong = audit_stream(state, slot, owner);
+		if (!wrong && state->streams[slot].kind == KIND_MANAGED)
+			wrong = audit_managed(state, &state->streams[slot], owner);
 		CHECK(!wrong, wrong);
 	}
 	for (uint32_t slot = state->streams_free; slot != STATE_NONE;
@@ -152,6 +194,24 @@ static uint64_t user_bytes(const struct state *state, const struct state_user *u
 	return bytes;
 }
 
+static uint64_t managed_bytes(const struct state *state, const struct state_stream *stream)
+{
+	const struct state_managed *managed = state_managed_of(state, stream);
+	const struct state_outputs *outputs = state_outputs_of(state, stream);
+	uint64_t bytes = block_bytes(managed->input_id) + block_bytes(managed->hls) +
+			 block_bytes(managed->dash) + block_bytes(managed->webrtc) +
+			 block_bytes(managed->preview) + block_bytes(managed->thumbnail);
+
+	for (unsigned i = 0; i < VIEWERS_MAX; i++)
+		bytes += block_bytes(managed->viewers[i].package);
+	for (unsigned i = 0; i < OUTPUTS_MAX; i++)
+		bytes += block_bytes(outputs->items[i].url) + block_bytes(outputs->items[i].name) +
+			 block_bytes(outputs->items[i].package) +
+			 block_bytes(outputs->items[i].remote_id) +
+			 block_bytes(outputs->items[i].error);
+	return bytes;
+}
+
 static const char *audit_texts(const struct state *state)
 {
 	uint64_t bytes = 0;
@@ -169,6 +229,8 @@ static const char *audit_texts(const struct state *state)
 
 		for (unsigned k = 0; k < sizeof kept / sizeof kept[0]; k++)
 			bytes += block_bytes(kept[k]);
+		if (stream->phase != PHASE_NONE && stream->kind == KIND_MANAGED)
+			bytes += managed_bytes(state, stream);
 	}
 	for (uint32_t i = 0; i < state->pool.dropped_count; i++)
 		bytes += block_bytes(state->pool.dropped[i]);

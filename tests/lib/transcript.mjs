@@ -2,7 +2,8 @@
 //
 // Placeholders in expected messages:
 //   '$TS'         any ISO time with milliseconds, UTC (protocol 0)
-//   '$S1', '$S2'  a stream id; bound on first use, different names mean different ids
+//   '$S1', '$S2'  the id of an unmanaged stream; bound on first use, different names mean different ids
+//   '$M1', '$M2'  of a managed stream, likewise
 //   '$K1', '$K2'  a keep-alive ack id, likewise
 // plus regular expressions, predicates, and optional(value) for a field that may be absent.
 import assert from 'node:assert/strict';
@@ -13,6 +14,7 @@ export const TS = '$TS';
 const shapes = {
   TS: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/,
   S: /^s[a-z0-9]{1,10}$/,
+  M: /^m[a-z0-9]{1,10}$/,
   K: /^a[a-z0-9]{1,5}$/,
 };
 
@@ -236,7 +238,7 @@ export class Transcript {
   }
 
   match(expected, actual, { ordered = true, path = 'message' } = {}) {
-    if (typeof expected === 'string' && /^\$(TS|S\d+|K\d+)$/.test(expected))
+    if (typeof expected === 'string' && /^\$(TS|[SMK]\d+)$/.test(expected))
       this.#placeholder(expected, actual, path);
     else if (expected instanceof RegExp) assert.match(actual, expected, path);
     else if (typeof expected === 'function')

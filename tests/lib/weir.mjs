@@ -105,6 +105,8 @@ export class Weir extends Recorder {
     self.secret = randomBytes(32).toString('base64url');
     /* The shared port, and one per gateway above it. */
     self.basePort = await claimPorts(gateways + 1);
+    /* The managed-adapter's own, and those of the media server: RTMP, HTTP, control. */
+    self.mediaPort = await claimPorts(4);
     self.publicUrl = self.url(publicGateway);
     self.before = before;
     self.#writeFiles(apps, config);
@@ -121,6 +123,7 @@ export class Weir extends Recorder {
   #writeFiles(apps, config) {
     const secretFile = join(this.dir, 'jwt.secret');
     const appsFile = join(this.dir, 'apps.conf');
+    const media = (n) => `127.0.0.1:${this.mediaPort + n}`;
     const base = {
       gateway: {
         listen: `127.0.0.1:${this.basePort}`,
@@ -131,7 +134,8 @@ export class Weir extends Recorder {
       },
       unmanaged: {},
       session: {},
-      managed: { provider: 'none' },
+      managed: { provider: 'none', listen: media(0) },
+      local: { rtmp_listen: media(1), http_listen: media(2), control_listen: media(3) },
     };
 
     for (const [section, keys] of Object.entries(config))

@@ -40,6 +40,31 @@ export const stream = (id, user, fields) => ({
   ...fields,
 });
 
+/* The row that follows stream() of a managed one. */
+export const managed = (id, user, fields) => ({
+  type: 'snapshot.managed',
+  stream_id: id,
+  user_id: user,
+  epoch: 3,
+  provider: 'local',
+  input: 'ready',
+  input_id: `in-${id}`,
+  ...fields,
+});
+
+/* What the managed-adapter says at the end of its answer. */
+export const providerReport = (fields) => ({
+  type: 'provider.report',
+  result: 'ok',
+  provider: 'cloudflare',
+  mark: 'mark-a',
+  in_use: 1,
+  owed: 1,
+  foreign: 1,
+  reconciled_age_ms: 61000,
+  ...fields,
+});
+
 /* A registry with two users, a live stream, and one that is over but owes everything. */
 export const rows = [
   { type: 'gateway.changed', gateway: G1, name: 'gateway-1', state: 'up' },

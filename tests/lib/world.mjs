@@ -5,6 +5,7 @@
 import { Weir } from './weir.mjs';
 import { Phone } from './phone.mjs';
 import { AppHost } from './raw_app.mjs';
+import { FakeCloudflare } from './fake_cloudflare.mjs';
 import { Transcript } from './transcript.mjs';
 import * as expect from './expect.mjs';
 
@@ -50,15 +51,24 @@ export const busy = { concurrency: 6 };
 export const waiting = { concurrency: 64 };
 export const mixed = { concurrency: 4 };
 
+const vendorConfig = (vendor) => ({ managed: { provider: 'cloudflare' }, ...vendor.config() });
+
+const keepalive = (scale) => ({
+  keepalive_interval_ms: 15000 / scale,
+  ack_timeout_ms: 10000 / scale,
+  missed_max: 3,
+  start_deadline_ms: 60000 / scale,
+  stop_deadline_ms: 60000 / scale,
+});
+
 /** The protocol's constants (section 12) divided by @scale. */
 export function scaledTimers(scale) {
   return {
-    unmanaged: {
-      keepalive_interval_ms: 15000 / scale,
-      ack_timeout_ms: 10000 / scale,
-      missed_max: 3,
-      start_deadline_ms: 60000 / scale,
-      stop_deadline_ms: 60000 / scale,
+    unmanaged: keepalive(scale),
+    managed: {
+      ...keepalive(scale),
+      poll_interval_ms: 2000 / scale,
+      playback_deadline_ms: 60000 / scale,
     },
     session: {
       grace_ms: 60000 / scale,
@@ -143,6 +153,7 @@ export class World {
   /**
    * @scale: of the domain timers, see scaledTimers(); @config is laid over them.
    * @withDashboard: adds an app of type system_dashboard.
+   * @vendor: options of a FakeCloudflare that managed streams are made at; it is then world.vendor.
    */
   static async open({
     scale = 1,
@@ -150,6 +161,7 @@ export class World {
     gateways = 2,
     publicGateway,
     withDashboard = false,
+    vendor,
   } = {}) {
     const self = new World();
     const apps = withKeys(withDashboard ? { ...cast, ...dashboard } : cast);
@@ -159,12 +171,15 @@ export class World {
     self.apps = apps;
     self.host = await AppHost.start(apps);
     for (const [name, app] of Object.entries(apps)) app.webhook = self.host.base(name);
-    for (const [section, keys] of Object.entries(config))
-      timers[section] = { ...timers[section], ...keys };
+    if (vendor) self.vendor = await FakeCloudflare.start(vendor);
+    for (const sections of [self.vendor ? vendorConfig(self.vendor) : {}, config])
+      for (const [section, keys] of Object.entries(sections))
+        timers[section] = { ...timers[section], ...keys };
     try {
       self.weir = await Weir.start({ gateways, apps, config: timers, publicGateway });
     } catch (error) {
       await self.host.stop();
+      await self.vendor?.close();
       throw error;
     }
     return self;
@@ -190,12 +205,14 @@ export class World {
     await Promise.all(this.#disposables.map((thing) => thing.dispose()));
     await this.host.stop();
     await this.weir.stop(options);
+    await this.vendor?.close();
   }
 
   /**
    * The stage of most transcripts: a user with glasses, apps that run, and a party for each.
    * @apps: {name: {package, subscriptions}}; returns {user, phone, t, g, a, b, ...}, where g, a, b
-   * are parties of the transcript t, and their recorders are phone, apps.a, apps.b.
+   * are parties of the transcript t, and their recorders are phone, apps.a, apps.b.  this.appParty:
+   * options of the apps' parties.
    */
   async stage(label, { apps = { a: PA }, subscriptions = {}, glasses = {}, appGateway = 2 } = {}) {
     const user = this.user(label);
@@ -210,7 +227,7 @@ export class World {
     }
     const t = this.transcript();
     const parties = Object.fromEntries(
-      Object.entries(running).map(([name, app]) => [name, t.party(app)]),
+      Object.entries(running).map(([name, app]) => [name, t.party(app, this.appParty)]),
     );
 
     return {

@@ -81,6 +81,7 @@ static void on_opened(const struct stream_event *event)
 		.request = event->request,
 		.person = person,
 		.owner = app_find(&people.persons[person->index], event->stream_opened.package),
+		.kind = (enum kind)event->stream_opened.kind,
 		.phase = PHASE_REQUESTED,
 		.opened_ms = sim_now(checks.sim),
 		.event_ms = sim_now(checks.sim),
@@ -90,6 +91,7 @@ static void on_opened(const struct stream_event *event)
 		.status_ms = NEVER,
 		.ended_ms = NEVER,
 		.told_ms = NEVER,
+		.made_ms = NEVER,
 		.due_word = phase_app_word(PHASE_REQUESTED),
 		.due_ms = sim_now(checks.sim),
 	};
@@ -105,18 +107,26 @@ static void on_opened(const struct stream_event *event)
 			   (unsigned long long)event->stream_seq);
 	checks.epoch = event->epoch;
 	mine->live = stream;
-	check_app_opened(stream);
+	if (stream->kind == KIND_MANAGED)
+		check_managed_opened(stream);
+	else if (stream->owner)
+		check_app_opened(stream->owner, ANSWER_STATUS);
+}
+
+bool check_app_reachable(const struct client_app *app)
+{
+	const struct state_user *user = state_user_find(&checks.replay, app->person->id);
+	const struct state_app *known = NULL;
+
+	if (user)
+		known = state_app_find(&checks.replay, user,
+				       text_of(sim_packages[app->package].name));
+	return known && state_app_reachable(&checks.replay, known);
 }
 
 bool check_reachable(const struct check_stream *stream)
 {
-	const struct state_user *user = state_user_find(&checks.replay, stream->person->id);
-	const struct state_app *app = NULL;
-
-	if (user && stream->owner)
-		app = state_app_find(&checks.replay, user,
-				     text_of(sim_packages[stream->owner->package].name));
-	return app && state_app_reachable(&checks.replay, app);
+	return stream->owner && check_app_reachable(stream->owner);
 }
 
 static void on_closed(struct check_stream *stream, const struct stream_event *event)
@@ -132,7 +142,13 @@ static void on_closed(struct check_stream *stream, const struct stream_event *ev
 	check_person(stream->person)->live = NULL;
 	if (stream->cause == END_NONE || event->stream_closed.hop == HOP_NONE)
 		check_fail("I12 an end has a cause", stream, "cause %u", stream->cause);
-	check_app_closing(stream, check_reachable(stream));
+	stream->input_owed = event->stream_closed.input_owed;
+	if (stream->kind == KIND_MANAGED) {
+		stream->told_owed = false; /* each of its viewers has his own */
+		check_managed_closed(stream, event);
+	} else {
+		check_app_closing(stream, check_reachable(stream));
+	}
 	check_verdict(stream, now_ms);
 }
 
@@ -144,6 +160,10 @@ static void on_status(struct check_stream *stream, const struct stream_event *ev
 		return; /* a sign of life, no word */
 	stream->due_word = phase_app_word(stream->phase);
 	stream->due_ms = stream->status_ms;
+	for (unsigned i = 0; i < PERSON_APPS_MAX; i++) {
+		stream->viewers[i].due_word = stream->due_word;
+		stream->viewers[i].due_ms = stream->due_ms;
+	}
 }
 
 static void on_told(struct check_stream *stream, enum outcome outcome)
@@ -152,6 +172,12 @@ static void on_told(struct check_stream *stream, enum outcome outcome)
 	stream->told_ms = sim_now(checks.sim);
 	if (outcome == OUTCOME_GIVEN_UP)
 		stream->was_told_owed = false; /* it has waited for as long as it may */
+}
+
+/* What the deadlines of its phase are counted from. */
+static bool is_activity(const struct stream_event *event)
+{
+	return event->type == EVENT_STREAM_STATUS || event->type == EVENT_STREAM_MOVED;
 }
 
 static void on_stream(const struct stream_event *event)
@@ -174,11 +200,14 @@ static void on_stream(const struct stream_event *event)
 		stream->phase = (enum phase)event->stream_moved.phase;
 	else if (event->type == EVENT_STREAM_CLOSED)
 		on_closed(stream, event);
+	else if (stream->kind == KIND_MANAGED && event->type != EVENT_STREAM_STOP_SETTLED)
+		check_managed_story(stream, event);
 	else if (event->type == EVENT_STREAM_TOLD)
 		on_told(stream, (enum outcome)event->stream_told.outcome);
 	else if (event->type == EVENT_STREAM_STOP_SETTLED)
 		stream->stop_owed = false;
-	stream->event_ms = sim_now(checks.sim);
+	if (is_activity(event))
+		stream->event_ms = sim_now(checks.sim);
 }
 
 static void on_link(const struct stream_event *event)
@@ -212,9 +241,10 @@ static void on_story(void *context, const struct stream_event *event)
 	checks.seq = event->seq;
 	checks.story_ms = sim_now(checks.sim);
 	check_places(event);
+	check_places_managed(event);
 	if (event->type == EVENT_STREAM_OPENED)
 		on_opened(event);
-	else if (event->type >= EVENT_STREAM_STATUS && event->type <= EVENT_STREAM_STOP_SETTLED)
+	else if (event->type >= EVENT_STREAM_STATUS && event->type <= EVENT_STREAM_INPUT_SETTLED)
 		on_stream(event);
 	else if (event->type == EVENT_LINK_CHANGED)
 		on_link(event);
@@ -284,6 +314,31 @@ static void on_stepped(void *context)
 	checks.looked_ms = now_ms;
 	check_bounds(now_ms);
 	check_app_bounds(now_ms);
+	check_inputs(now_ms);
+}
+
+static void on_called(void *context, const struct stream_event *call)
+{
+	(void)context;
+	check_called(call);
+}
+
+static void on_input_made(void *context, const struct sim_input *input)
+{
+	(void)context;
+	check_input_made(input);
+}
+
+static void on_input_deleted(void *context, const struct sim_input *input)
+{
+	(void)context;
+	check_input_deleted(input);
+}
+
+static void on_quiet(void *context)
+{
+	(void)context;
+	check_quiet();
 }
 
 static void on_healed(void *context)
@@ -312,7 +367,8 @@ static void remember_nothing(struct sim *sim)
 							   .guilty_ms = NEVER,
 							   .runs_ms = NEVER };
 		for (unsigned k = 0; k < PERSON_APPS_MAX; k++)
-			checks.apps[i][k].accepted_ms = NEVER;
+			checks.apps[i][k].accepted_ms = checks.apps[i][k].watched_ms =
+				checks.apps[i][k].asked_ms = NEVER;
 	}
 	checks.looked_ms = sim_now(sim);
 }
@@ -325,6 +381,10 @@ void sim_checks_init(struct sim *self)
 		.loaded = on_loaded,
 		.stepped = on_stepped,
 		.healed = on_healed,
+		.quiet = on_quiet,
+		.called = on_called,
+		.input_made = on_input_made,
+		.input_deleted = on_input_deleted,
 	};
 
 	remember_nothing(self);

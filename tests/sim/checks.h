@@ -10,6 +10,7 @@
 #include "proto/text.h"
 
 struct client_app;
+struct edge_message;
 struct person;
 
 /* The phone's newest socket has its connection_ack; it has none, or a newer one without. */
@@ -18,6 +19,7 @@ void checks_phone_down(const struct person *person);
 
 /* A start, or a stop while it ran @running (empty: nothing), reached the device. */
 void checks_device_start(const struct person *person, struct text stream_id);
+void checks_device_address(const struct person *person, const struct edge_message *start);
 void checks_device_stop(const struct person *person, struct text running);
 
 /* It streams and would go on; or something on its side keeps it from that. */
@@ -36,6 +38,7 @@ void checks_device_guilty(const struct person *person);
 enum answer {
 	ANSWER_NONE, /* a stop: nothing is said if all is well */
 	ANSWER_STATUS,
+	ANSWER_MANAGED,
 	ANSWER_CHECK,
 	ANSWER_ERROR,
 	ANSWER_CLOSE,
@@ -51,3 +54,7 @@ void checks_app_lost(const struct client_app *app); /* it has no newest socket a
 void checks_app_asked(const struct client_app *app, enum answer expected);
 void checks_app_answered(const struct client_app *app, enum answer answer);
 void checks_app_told(const struct client_app *app, const struct telling *telling);
+
+/* The same of managed streams: it wants to watch, or no more, or it is told. */
+void checks_app_watches(const struct client_app *app, bool on);
+void checks_app_shown(const struct client_app *app, const struct telling *telling);

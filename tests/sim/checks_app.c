@@ -51,22 +51,53 @@ void checks_app_lost(const struct client_app *app)
 
 	mine->accepted_ms = NEVER;
 	mine->asked_count = 0;
+	mine->excuses = 0;
 }
 
 /* Requests ------------------------------------------------------------------------------------- */
 
-static void drop_first(struct check_app *mine, unsigned count)
+/* What is at @last is answered.  A gateway works off the requests of an app one by one, so that
+ * ends those before; but requests to watch are waited for beside the line.
+ */
+static void drop(struct check_app *mine, unsigned last)
 {
+	const struct check_asked answered = mine->asked[last];
+	bool beside = answered.expected == ANSWER_MANAGED;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < mine->asked_count; i++) {
+		bool before = i < last && !beside && mine->asked[i].expected != ANSWER_MANAGED;
+
+		if (i != last && !before)
+			mine->asked[kept++] = mine->asked[i];
+	}
+	mine->asked_count = kept;
 	mine->turn_ms = sim_now(checks.sim);
-	mine->asked_count -= count;
-	memmove(mine->asked, mine->asked + count, mine->asked_count * sizeof mine->asked[0]);
+	/* Told, and yet not done as far as its gateway knows, if that news got lost. */
+	if (beside && sim_calm_since(checks.sim) > answered.asked_ms)
+		mine->turn_ms += WATCH_BOUND_MS;
+}
+
+/* One more request to watch is answered with the one that still waits, as far as its gateway knows.
+ */
+static bool may_be_merged(struct check_app *mine, enum answer expected)
+{
+	bool soon = sim_now(checks.sim) - mine->asked_ms <= WATCH_BOUND_MS;
+
+	if (expected != ANSWER_MANAGED)
+		return false;
+	mine->asked_ms = sim_now(checks.sim);
+	return soon;
 }
 
 void checks_app_asked(const struct client_app *app, enum answer expected)
 {
 	struct check_app *mine = check_app(app);
+	int64_t now_ms = sim_now(checks.sim);
 	unsigned done = 0;
 
+	if (may_be_merged(mine, expected))
+		return;
 	if (mine->accepted_ms == NEVER)
 		return; /* it speaks on the older of two sockets, where nothing is said to it (D16)
 			 */
@@ -74,16 +105,15 @@ void checks_app_asked(const struct client_app *app, enum answer expected)
 	while (done < mine->asked_count && mine->asked[done].expected == ANSWER_NONE &&
 	       sim_now(checks.sim) - mine->asked[done].asked_ms > (done + 1) * REQUEST_BOUND_MS)
 		done++;
-	if (done == 0 && mine->asked_count == CHECK_ASKED_MAX)
-		done = 1;
-	if (done > 0)
-		drop_first(mine, done);
-	mine->asked[mine->asked_count++] = (struct check_asked){ .expected = expected,
-								 .asked_ms = sim_now(checks.sim),
-								 .opened_ms = NEVER };
+	if (done > 0 || mine->asked_count == CHECK_ASKED_MAX)
+		drop(mine, done > 0 ? done - 1 : 0);
+	mine->asked[mine->asked_count++] =
+		(struct check_asked){ .expected = expected,
+				      .asked_ms = now_ms,
+				      .opened_ms = NEVER,
+				      .behind = now_ms - mine->asked_ms <= WATCH_BOUND_MS };
 }
 
-/* A gateway works off the requests of an app one by one: what is answered ends those before. */
 void checks_app_answered(const struct client_app *app, enum answer answer)
 {
 	struct check_app *mine = check_app(app);
@@ -94,24 +124,45 @@ void checks_app_answered(const struct client_app *app, enum answer answer)
 	}
 	for (unsigned i = 0; i < mine->asked_count; i++)
 		if (mine->asked[i].expected == answer &&
-		    (answer != ANSWER_STATUS || mine->asked[i].opened_ms != NEVER)) {
-			drop_first(mine, i + 1);
+		    (answer == ANSWER_CHECK || mine->asked[i].opened_ms != NEVER)) {
+			drop(mine, i);
 			return;
 		}
 }
 
-void check_app_opened(struct check_stream *stream)
+void check_app_opened(const struct client_app *app, enum answer expected)
 {
-	struct check_app *mine;
+	struct check_app *mine = check_app(app);
 
-	if (!stream->owner)
-		return;
-	mine = check_app(stream->owner);
 	for (unsigned i = 0; i < mine->asked_count; i++)
-		if (mine->asked[i].expected == ANSWER_STATUS && mine->asked[i].opened_ms == NEVER) {
+		if (mine->asked[i].expected == expected && mine->asked[i].opened_ms == NEVER) {
 			mine->asked[i].opened_ms = sim_now(checks.sim);
 			return;
 		}
+}
+
+static int64_t turn_ms(const struct check_asked *asked)
+{
+	bool late = sim_calm_since(checks.sim) > asked->asked_ms - WATCH_BOUND_MS;
+
+	if (asked->expected == ANSWER_MANAGED)
+		return WATCH_BOUND_MS;
+	/* Behind one more request to watch, which waits for the first, whose answer got lost. */
+	return asked->behind && late ? WATCH_BOUND_MS + REQUEST_BOUND_MS : REQUEST_BOUND_MS;
+}
+
+/* I11: there was something to join when it asked, and nothing of ours or of the provider's is in
+ * the way of telling it so.
+ */
+static bool joins_in_vain(const struct client_app *app, const struct check_asked *asked,
+			  int64_t now_ms)
+{
+	const struct check_stream *live = check_person(app->person)->live;
+
+	return asked->expected == ANSWER_MANAGED && live && live->kind == KIND_MANAGED &&
+	       live->made_ms != NEVER && live->made_ms < asked->asked_ms - SLACK_MS &&
+	       sim_calm_since(checks.sim) < asked->asked_ms - DRAINED_MS &&
+	       now_ms - asked->asked_ms > REQUEST_BOUND_MS + SLACK_MS;
 }
 
 /* L5.  The n-th request in line has n turns of the gateway's patience, if the gateway lived; one
@@ -124,13 +175,19 @@ static void look_at_asked(const struct client_app *app, int64_t now_ms)
 		sim_awake_since(checks.sim, (enum sim_process)(SIM_GATEWAY + app->gateway));
 	int64_t calm_ms = sim_calm_since(checks.sim);
 
+	int64_t turns_ms = SLACK_MS;
+
 	for (unsigned i = 0; i < mine->asked_count; i++) {
 		const struct check_asked *asked = &mine->asked[i];
-		int64_t turns_ms = (i + 1) * REQUEST_BOUND_MS + SLACK_MS;
 		int64_t since_ms =
 			asked->asked_ms > mine->turn_ms ? asked->asked_ms : mine->turn_ms;
 
-		if (asked->opened_ms != NEVER) {
+		turns_ms += turn_ms(asked);
+		if (i == 0 && joins_in_vain(app, asked, now_ms))
+			check_fail("I11 a join is answered", check_person(app->person)->live,
+				   "%s of %s waits for %lld ms", sim_packages[app->package].name,
+				   app->person->name, (long long)(now_ms - asked->asked_ms));
+		if (asked->opened_ms != NEVER && asked->expected == ANSWER_STATUS) {
 			if (calm_ms <= asked->asked_ms &&
 			    now_ms - asked->opened_ms > RECONCILE_BOUND_MS + SLACK_MS)
 				check_fail("I6 who starts a stream is told",
@@ -171,7 +228,7 @@ void checks_app_told(const struct client_app *app, const struct telling *telling
 {
 	struct check_stream *stream = check_stream_find(telling->stream_id);
 
-	if (!stream || stream->owner != app) {
+	if (!stream || stream->owner != app || stream->kind != KIND_UNMANAGED) {
 		check_fail("I4 acknowledged is durable", stream,
 			   "a status of a stream that is not this app's");
 		return;

@@ -3,6 +3,7 @@
 #include "tests/sim/checks_internal.h"
 
 #include "actors/lifecycle-scheduler/scheduler_core.h"
+#include "actors/managed-adapter/managed_core.h"
 #include "actors/registry/registry_core.h"
 #include "actors/unmanaged-adapter/unmanaged_core.h"
 
@@ -23,16 +24,19 @@ static int64_t later_of(int64_t a, int64_t b)
  */
 static void look_at_live(const struct check_stream *stream, int64_t now_ms)
 {
-	const struct scheduler_kind *kind = &scheduler_defaults.kinds[KIND_UNMANAGED];
 	const struct scheduler *scheduler = sim_scheduler(checks.sim);
 	int64_t calm_ms = sim_calm_since(checks.sim);
-	bool probed = stream->phase == PHASE_LIVE || stream->phase == PHASE_SUSPECT;
+	const struct scheduler_kind *kind;
 	int64_t since_ms, bound_ms;
+	bool probed;
 
 	if (!scheduler || calm_ms == INT64_MAX)
 		return;
-	kind = &scheduler->options.kinds[KIND_UNMANAGED];
+	kind = &scheduler->options.kinds[stream->kind];
+	probed = (kind->probe_phases & 1u << stream->phase) != 0;
 	since_ms = probed ? later_of(stream->sign_ms, stream->link_ms) : stream->event_ms;
+	if (stream->phase == PHASE_STARTING)
+		since_ms = later_of(since_ms, stream->event_ms);
 	since_ms = later_of(since_ms, stream->opened_ms);
 	bound_ms = probed ? kind->missed_max * kind->keepalive_interval_ms + kind->ack_timeout_ms
 		   : stream->phase == PHASE_STOPPING ? kind->stop_deadline_ms
@@ -83,14 +87,24 @@ void check_bounds(int64_t now_ms)
 
 		if (stream->settled)
 			continue;
+		if (stream->kind == KIND_MANAGED)
+			check_viewers(stream, now_ms);
 		if (stream->phase != PHASE_CLOSED) {
 			look_at_live(stream, now_ms);
-			check_app_word(stream, now_ms);
+			if (stream->kind == KIND_UNMANAGED)
+				check_app_word(stream, now_ms);
 			check_suspect(stream, now_ms);
 			continue;
 		}
 		if (stream->stop_owed || stream->told_owed)
 			look_at_owed(stream, now_ms);
+		if (stream->input_owed && !state_stream_find(&checks.replay, text_of(stream->id)))
+			check_fail("I10 what is owed stays recorded", stream, "its input is owed");
+		if (stream->kind == KIND_MANAGED) {
+			stream->settled = !stream->stop_owed && !stream->input_owed &&
+					  check_viewers_settled(stream);
+			continue;
+		}
 		check_app_end(stream, now_ms);
 		/* What has an end or can have none any more is looked at no longer. */
 		stream->settled = !stream->stop_owed && !stream->told_owed &&
@@ -118,6 +132,19 @@ void check_timers(void)
 			   "%u timers are armed", scheduler_timers(scheduler));
 }
 
+/* A managed stream is probed from its start on, which has its deadline beside. */
+static void count_stream(const struct state_stream *active, uint32_t armed[SCHEDULER_TIMER_COUNT])
+{
+	uint32_t probed;
+
+	if (!active)
+		return;
+	probed = scheduler_defaults.kinds[active->kind].probe_phases;
+	armed[SCHEDULER_TIMER_PROBE] += (probed & 1u << active->phase) != 0;
+	armed[SCHEDULER_TIMER_PHASE] +=
+		active->phase != PHASE_LIVE && active->phase != PHASE_SUSPECT;
+}
+
 /* What the registry's state asks the scheduler to watch. */
 static void count_timers(const struct state *state, uint32_t armed[SCHEDULER_TIMER_COUNT])
 {
@@ -125,10 +152,7 @@ static void count_timers(const struct state *state, uint32_t armed[SCHEDULER_TIM
 		const struct state_user *user = state_user_of(state, slot);
 		const struct state_stream *active = user ? state_active(state, user) : NULL;
 
-		if (active && (active->phase == PHASE_LIVE || active->phase == PHASE_SUSPECT))
-			armed[SCHEDULER_TIMER_PROBE]++;
-		else if (active)
-			armed[SCHEDULER_TIMER_PHASE]++;
+		count_stream(active, armed);
 		if (!user || user->session == SESSION_NONE)
 			continue;
 		armed[SCHEDULER_TIMER_SESSION] += user->link_state == LINK_DOWN;
@@ -184,13 +208,14 @@ void check_healed(void)
 {
 	const struct scheduler *scheduler = sim_scheduler(checks.sim);
 	const struct unmanaged *unmanaged = sim_unmanaged(checks.sim);
+	const struct managed *managed = sim_managed(checks.sim);
 	const struct state *truth = sim_truth(checks.sim);
 
 	if (sim_now(checks.sim) - checks.story_ms < SLACK_MS) {
 		SIM_SOMETIMES(checks.sim, "healed in the middle of something");
 		return; /* what is still on its way is no disagreement */
 	}
-	if (!scheduler || !unmanaged || !truth) {
+	if (!scheduler || !unmanaged || !managed || !truth) {
 		check_fail("L6 everything is back", (struct check_stream *)NULL,
 			   "something is down");
 		return;
@@ -202,5 +227,8 @@ void check_healed(void)
 	if (state_hash(&unmanaged->state) != state_hash(truth))
 		check_fail("L4 mirrors agree", (struct check_stream *)NULL,
 			   "the adapter is not what the registry is");
+	if (state_hash(&managed->state) != state_hash(truth))
+		check_fail("L4 mirrors agree", (struct check_stream *)NULL,
+			   "the managed-adapter is not what the registry is");
 	check_scheduler(scheduler, truth);
 }

@@ -3,6 +3,7 @@
 #include "actors/lifecycle-scheduler/scheduler_core.h"
 #include "tests/sim/checks_internal.h"
 
+/* Both kinds have the same times. */
 static const struct scheduler_kind *kind(void)
 {
 	return &scheduler_defaults.kinds[KIND_UNMANAGED];

@@ -113,9 +113,45 @@ static void check(struct person *person)
 	app_check(some_app(person));
 }
 
-static void ask_managed(struct person *person)
+static void watch(struct person *person)
 {
-	app_ask_managed(some_app(person));
+	app_watch(some_app(person));
+}
+
+static void unwatch(struct person *person)
+{
+	app_unwatch(some_app(person));
+}
+
+/* Out and in again in one breath. */
+static void watch_again(struct person *person)
+{
+	struct client_app *app = some_app(person);
+
+	app_unwatch(app);
+	app_watch(app);
+}
+
+static void watch_together(struct person *person)
+{
+	app_watch(some_app(person));
+	app_watch(some_app(person));
+}
+
+/* Nobody waits until it is made. */
+static void watch_in_vain(struct person *person)
+{
+	struct client_app *app = some_app(person);
+
+	app_watch(app);
+	app_unwatch(app);
+}
+
+/* One wants it managed, the other does not. */
+static void watch_and_take_over(struct person *person)
+{
+	app_watch(some_app(person));
+	app_start_stream(some_app(person));
 }
 
 static void subscribe(struct person *person)
@@ -167,14 +203,20 @@ static const struct deed {
 	unsigned weight;
 	void (*fn)(struct person *person);
 } deeds[] = {
-	{ 240, start },		 { 80, stop_own },	{ 20, stop_without_id },
-	{ 15, stop_stale },	 { 25, stop_foreign },	{ 20, stop_twice },
-	{ 40, restart_stream },	 { 30, take_over },	{ 40, check },
-	{ 15, ask_managed },	 { 30, subscribe },	{ 60, lose_app_socket },
-	{ 25, restart_app },	 { 90, start_app },	{ 30, stop_app },
-	{ 50, leave },		 { 35, phone_connect }, { 20, phone_go_offline },
-	{ 40, toggle_ble },	 { 25, toggle_wifi },	{ 15, phone_say_again },
-	{ 15, phone_say_other }, { 20, operator_stop },
+	{ 240, start },		 { 80, stop_own },
+	{ 20, stop_without_id }, { 15, stop_stale },
+	{ 25, stop_foreign },	 { 20, stop_twice },
+	{ 40, restart_stream },	 { 30, take_over },
+	{ 40, check },		 { 150, watch },
+	{ 30, subscribe },	 { 60, lose_app_socket },
+	{ 25, restart_app },	 { 90, start_app },
+	{ 30, stop_app },	 { 50, leave },
+	{ 35, phone_connect },	 { 20, phone_go_offline },
+	{ 40, toggle_ble },	 { 25, toggle_wifi },
+	{ 15, phone_say_again }, { 15, phone_say_other },
+	{ 20, operator_stop },	 { 60, unwatch },
+	{ 25, watch_again },	 { 30, watch_together },
+	{ 15, watch_in_vain },	 { 25, watch_and_take_over },
 };
 
 static void act(struct person *person)
@@ -222,6 +264,12 @@ static void on_arrival(void *context, uint64_t tag)
 	phone_connect(person);
 	people_after(person->sim, SIM_PLAN, (struct people_delay){ PAUSE_MIN_MS, ARRIVAL_MAX_MS },
 		     on_deed, person, 0);
+}
+
+void people_end(void)
+{
+	for (unsigned i = 0; i < people.count; i++)
+		sim_operator_stop(people.sim, people.persons[i].id);
 }
 
 /* Who there is --------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #define PERSON_APPS_MAX 4
 #define PHONE_OLDER_MAX 4 /* replaced sockets that a phone still holds */
 #define APP_OLDER_MAX 4
+#define DEVICE_URL_SIZE 128
 #define STREAMS_HELD_MAX 4 /* streams that an app remembers, for stops that come late */
 
 struct person;
@@ -54,6 +55,7 @@ struct device {
 	enum quirk quirk;
 	char stream_id[STREAM_ID_MAX + 1]; /* what it runs, or ran last */
 	char next_id[STREAM_ID_MAX + 1];
+	char url[DEVICE_URL_SIZE], next_url[DEVICE_URL_SIZE]; /* where it publishes */
 	uint64_t life; /* of its timers */
 	uint64_t self_life; /* of its own 60 s timer */
 	unsigned attempt, attempts;
@@ -85,6 +87,7 @@ struct client_app {
 	bool accepted; /* the newest socket has its ack */
 	bool reconnecting; /* the newest socket is not the session's first */
 	bool streaming; /* the SDK's flag */
+	bool watching; /* and the one for managed streams, which it keeps apart */
 	char stream_id[STREAM_ID_MAX + 1]; /* of the last status */
 	char old_ids[STREAMS_HELD_MAX][STREAM_ID_MAX + 1];
 	unsigned old_next;
@@ -123,6 +126,9 @@ struct people_delay {
 void people_after(struct sim *sim, enum sim_part part, struct people_delay delay, sim_fn *fn,
 		  void *context, uint64_t tag);
 
+/* people_end() - an operator ends whatever runs. */
+void people_end(void);
+
 /* people_close() - hang up or vanish: both happen. */
 void people_close(struct sim *sim, enum sim_part part, uint64_t socket, unsigned code);
 
@@ -154,7 +160,10 @@ void app_hook(struct client_app *app, unsigned gateway, enum hook hook, uint64_t
 void app_start_stream(struct client_app *app);
 void app_stop_stream(struct client_app *app, struct text stream_id);
 void app_check(struct client_app *app);
-void app_ask_managed(struct client_app *app);
 void app_subscribe(struct client_app *app);
+void app_watch(struct client_app *app); /* starts a managed stream, or joins the one there is */
+void app_unwatch(struct client_app *app);
+void app_shown(struct client_app *app, uint64_t socket, const struct edge_message *message);
+void app_say(struct client_app *app, const struct edge_message *message);
 void app_lose_socket(struct client_app *app); /* the SDK comes back */
 void app_die(struct client_app *app); /* the process is gone; a webhook begins it anew */

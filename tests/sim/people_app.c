@@ -57,7 +57,7 @@ static void lose(struct client_app *app)
 static void end_session(struct client_app *app)
 {
 	app->failures = 0;
-	app->streaming = false;
+	app->streaming = app->watching = false;
 	app->stream_id[0] = '\0';
 }
 
@@ -65,6 +65,11 @@ static void say(struct client_app *app, const struct edge_message *message, bool
 {
 	if (app->socket != 0)
 		sim_say(app->person->sim, app->socket, message, key_ok);
+}
+
+void app_say(struct client_app *app, const struct edge_message *message)
+{
+	say(app, message, false);
 }
 
 static void say_init(struct client_app *app)
@@ -286,7 +291,11 @@ static void heard(void *context, uint64_t socket, const struct edge_message *mes
 		if (socket == app->socket)
 			checks_app_answered(app, ANSWER_ERROR);
 		return;
+	case EDGE_MANAGED_STREAM_STATUS:
+		app_shown(app, socket, message);
+		return;
 	case EDGE_CHECK_NONE:
+	case EDGE_CHECK_MANAGED:
 	case EDGE_CHECK_UNMANAGED:
 		if (socket == app->socket)
 			checks_app_answered(app, ANSWER_CHECK);
@@ -341,19 +350,6 @@ void app_check(struct client_app *app)
 	message.stream_status_check.package = text_of(sim_packages[app->package].name);
 	message.stream_status_check.session_id = TEXT("unknown-session-id");
 	checks_app_asked(app, ANSWER_CHECK);
-	say(app, &message, false);
-}
-
-void app_ask_managed(struct client_app *app)
-{
-	struct edge_message message = { .type = EDGE_MANAGED_STREAM_REQUEST };
-
-	if (!app->accepted)
-		return;
-	message.managed_stream_request.package = text_of(sim_packages[app->package].name);
-	message.managed_stream_request.video = message.managed_stream_request.audio =
-		message.managed_stream_request.stream = TEXT("{}");
-	checks_app_asked(app, ANSWER_ERROR);
 	say(app, &message, false);
 }
 

@@ -60,6 +60,13 @@ static void later(struct person *person, struct people_delay delay, sim_fn *fn)
 	people_after(person->sim, SIM_DEVICES, delay, fn, person, person->device.life);
 }
 
+/* Undisturbed, as far as it knows; publishing is another matter. */
+static void streams(struct person *person, bool on)
+{
+	checks_device_runs(person, on);
+	sim_publish(person->sim, text_of(person->device.url), on);
+}
+
 /* What it says --------------------------------------------------------------------------------- */
 
 static bool carry(struct person *person, const struct edge_message *message)
@@ -117,7 +124,7 @@ static void end(struct person *person)
 	device->phase = DEVICE_IDLE;
 	device->life++;
 	device->self_life++;
-	checks_device_runs(person, false);
+	streams(person, false);
 }
 
 /* The id is cleared before the words are made, hence without it, and in this order (8.3). */
@@ -172,7 +179,7 @@ static void on_attempt(void *context, uint64_t tag)
 	}
 	if (device->attempt >= device->attempts) {
 		device->phase = DEVICE_RUNNING;
-		checks_device_runs(person, true);
+		streams(person, true);
 		say_own(person, "reconnected", NULL);
 		return;
 	}
@@ -205,7 +212,7 @@ static void retry(struct person *person, unsigned attempt, unsigned attempts, si
 	device->phase = DEVICE_RETRYING;
 	device->attempt = attempt;
 	device->attempts = attempts;
-	checks_device_runs(person, false);
+	streams(person, false);
 	later(person,
 	      (struct people_delay){ SELF_RECOVERY_MS + 1000, SELF_RECOVERY_MS + 1000 + JITTER_MS },
 	      fn);
@@ -225,13 +232,13 @@ static void on_second_thoughts(void *context, uint64_t tag)
 
 	if (tag != person->device.life)
 		return;
-	checks_device_runs(person, true);
+	streams(person, true);
 	say_own(person, "streaming", NULL);
 }
 
 static void linger(struct person *person)
 {
-	checks_device_runs(person, false);
+	streams(person, false);
 	say_own(person, "stopping", NULL);
 	if (sim_chance(person->sim, SIM_DEVICES, RELENT_PPM))
 		later(person, (struct people_delay){ RELENT_MIN_MS, RELENT_MAX_MS },
@@ -275,6 +282,9 @@ static void on_affliction(void *context, uint64_t tag)
 	case QUIRK_LINGERS:
 		linger(person);
 		return;
+	case QUIRK_ZOMBIE:
+		sim_publish(person->sim, text_of(device->url), false);
+		return;
 	case QUIRK_NO_WORD:
 		say_own(person, NULL, NULL);
 		return;
@@ -293,7 +303,7 @@ static void on_connected(void *context, uint64_t tag)
 	if (tag != device->life)
 		return;
 	device->phase = DEVICE_RUNNING;
-	checks_device_runs(person, true);
+	streams(person, true);
 	if (!device->afflicted)
 		restart_self_timer(person); /* a reconnection does not (8.5) */
 	say_own(person, sim_chance(person->sim, SIM_DEVICES, 900000) ? "streaming" : "active",
@@ -331,6 +341,7 @@ static void begin(void *context, uint64_t tag)
 	if (tag != device->life)
 		return;
 	memcpy(device->stream_id, device->next_id, sizeof device->stream_id);
+	memcpy(device->url, device->next_url, sizeof device->url);
 	device->booted = true;
 	device->afflicted = false;
 	device->phase = DEVICE_BEGINNING;
@@ -344,6 +355,7 @@ static void on_start(struct person *person, const struct edge_message *message)
 	int64_t pause_ms = 0;
 
 	checks_device_start(person, message->start_rtmp_stream.stream_id);
+	checks_device_address(person, message);
 	if (quirk == QUIRK_REFUSES) {
 		say(person, "error", "Battery level too low (7%) - minimum 10% required");
 		return;
@@ -358,6 +370,7 @@ static void on_start(struct person *person, const struct edge_message *message)
 	device->life++;
 	device->phase = DEVICE_PAUSING;
 	text_put(message->start_rtmp_stream.stream_id, device->next_id, sizeof device->next_id);
+	text_put(message->start_rtmp_stream.rtmp_url, device->next_url, sizeof device->next_url);
 	later(person, (struct people_delay){ pause_ms, pause_ms }, begin);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "tests/sim/people.h"
 #include "tests/sim/sim_world.h"
 
 #define XXH_INLINE_ALL
@@ -17,6 +18,9 @@
 #define HEAL_MS \
 	200000 /* the longest bound: a lost gateway is given up after 120 s, then streams \
 		*/
+
+#define QUIET_DOWN_MS \
+	400000 /* a deletion that was refused is asked for again after 300 s; then two lists */
 
 /* Time ------------------------------------------------------------------------------------------
  */
@@ -150,6 +154,21 @@ const struct unmanaged *sim_unmanaged(const struct sim *self)
 	return sim_is_up(self, SIM_UNMANAGED) ? &self->unmanaged : NULL;
 }
 
+const struct managed *sim_managed(const struct sim *self)
+{
+	return sim_is_up(self, SIM_MANAGED) ? &self->managed : NULL;
+}
+
+const struct sim_provider_plan *sim_provider_plan(const struct sim *self)
+{
+	return &self->provider.plan;
+}
+
+uint64_t sim_life(const struct sim *self, enum sim_process process)
+{
+	return self->processes[process].life;
+}
+
 void sim_disturb(struct sim *self, int64_t until_ms)
 {
 	if (until_ms > self->disturbed_ms)
@@ -237,6 +256,21 @@ static void heal(struct sim *self)
 		self->observer.healed(self->observer.context);
 }
 
+/* Everybody is told to stop, and what is owed to the provider has its time. */
+static void calm_down(struct sim *self)
+{
+	int64_t until_ms = self->now_ms + QUIET_DOWN_MS + 1000 * self->provider.plan.leak_age_s +
+			   2 * self->provider.plan.reconcile_ms;
+
+	if (self->provider.plan.kind == PROVIDER_NONE || !self->observer.quiet)
+		return;
+	sim_note(self, "world ends every stream");
+	people_end();
+	while (self->now_ms < until_ms && sim_inputs_ours(self) > 0)
+		step(self);
+	self->observer.quiet(self->observer.context);
+}
+
 static void begin(struct sim *self, const struct sim_options *options)
 {
 	struct sim_memory memory = self->memory;
@@ -251,12 +285,14 @@ static void begin(struct sim *self, const struct sim_options *options)
 	if (options->record && !self->memory.events)
 		self->memory.events = calloc(SIM_EVENTS_KEPT, sizeof *self->memory.events);
 	sim_plan_draw(self);
+	sim_provider_draw(self);
 	sim_actors_open(self);
 	sim_people_init(self);
 	sim_checks_init(self);
 	for (size_t i = 0; i < SIM_GATEWAY + self->plan.gateways; i++)
 		sim_process_start(self, &self->processes[i]);
 	sim_plan_begin(self);
+	sim_inputs_begin(self);
 }
 
 static void end(struct sim *self)
@@ -265,6 +301,7 @@ static void end(struct sim *self)
 		sim_process_fini(self, &self->processes[i]);
 	sim_bus_fini(self);
 	sim_edge_fini(self);
+	sim_provider_fini(self);
 	sim_actors_close(self);
 }
 
@@ -278,6 +315,7 @@ bool sim_run(struct sim *self, const struct sim_options *options)
 		while (self->steps < options->steps && self->now_ms < quiet_ms)
 			step(self);
 		heal(self);
+		calm_down(self);
 	}
 	end(self);
 	return !self->broken;

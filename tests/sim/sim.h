@@ -16,6 +16,8 @@
 #include "proto/stream_event.h"
 
 struct sim;
+struct sim_input; /* sim_provider.h */
+struct sim_provider_plan;
 
 /* Time and chance ---------------------------------------------------------------------------- */
 
@@ -71,6 +73,9 @@ void sim_say(struct sim *self, uint64_t socket, const struct edge_message *messa
 void sim_hang_up(struct sim *self, uint64_t socket, unsigned code);
 void sim_vanish(struct sim *self, uint64_t socket);
 
+/* sim_publish() - a device begins, or ceases, to publish to @url. */
+void sim_publish(struct sim *self, struct text url, bool on);
+
 /* The app directory that every gateway is given; tests/sim/people.c has it. */
 struct sim_package {
 	const char *name;
@@ -96,6 +101,7 @@ enum sim_process {
 	SIM_REGISTRY,
 	SIM_SCHEDULER,
 	SIM_UNMANAGED,
+	SIM_MANAGED,
 	SIM_GATEWAY, /* the first; SIM_GATEWAY + n the others */
 	SIM_PROCESSES_MAX = SIM_GATEWAY + SIM_GATEWAYS_MAX,
 };
@@ -113,10 +119,17 @@ struct sim_observer {
 	void (*answered)(void *context, const struct stream_event *result);
 	/* A registry that starts has loaded its store and handled nothing yet. */
 	void (*loaded)(void *context, const struct state *state);
+	/* The managed-adapter calls its provider. */
+	void (*called)(void *context, const struct stream_event *call);
+	/* A live input of ours begins to exist; or ceases to, by our doing, whosever it is. */
+	void (*input_made)(void *context, const struct sim_input *input);
+	void (*input_deleted)(void *context, const struct sim_input *input);
 	/* Something has been handled; the invariants that hold at any moment are due. */
 	void (*stepped)(void *context);
 	/* Healed: what must hold in the end is due. */
 	void (*healed)(void *context);
+	/* Every stream has been ended since, and whatever was left had its time. */
+	void (*quiet)(void *context);
 };
 
 /* Added for people and checks ------------------------------------------------------------------ */
@@ -124,11 +137,24 @@ struct sim_observer {
 struct registry;
 struct scheduler;
 struct unmanaged;
+struct managed;
 
-/* sim_registry(), sim_scheduler(), sim_unmanaged() - the core that runs now; NULL if none does. */
+/* sim_registry(), sim_scheduler(), sim_unmanaged(), sim_managed() - the core that runs now; NULL if
+ * none does. */
 const struct registry *sim_registry(const struct sim *self);
 const struct scheduler *sim_scheduler(const struct sim *self);
 const struct unmanaged *sim_unmanaged(const struct sim *self);
+const struct managed *sim_managed(const struct sim *self);
+
+/* sim_inputs() - what exists at the provider, the oldest first. */
+const struct sim_input *sim_inputs(const struct sim *self, unsigned *count);
+const struct sim_provider_plan *sim_provider_plan(const struct sim *self);
+
+/* sim_inputs_ours() - how many of them are not somebody else's. */
+unsigned sim_inputs_ours(const struct sim *self);
+
+/* sim_life() - counts the starts and ends of @process. */
+uint64_t sim_life(const struct sim *self, enum sim_process process);
 
 /* sim_calm_since() - since when no fault of ours has been at work: nothing down, stalled, cut off
  * or clogged, no message of ours late or lost, no commit late or failed; INT64_MAX while one is.

@@ -11,6 +11,7 @@
 #define HISTORY_ROWS 4096
 #define HISTORY_AGE_MS (INT64_C(30) * 86400000)
 #define ENDING_MAX_MS 2000 /* as registry_main.c */
+#define MARK "weirs1mu1at3" /* of the deployment, if its store has none */
 #define SMALL_SIZE 65536 /* memory that is zeroed; more is given back and faulted in anew */
 
 static const struct state_options limits = {
@@ -126,6 +127,7 @@ static void init_registry(struct sim *self, struct sim_process_state *process,
 		.stop_owed_ms = self->plan.stop_owed_ms,
 		.ending_max_ms = ENDING_MAX_MS,
 		.blind_max_ms = 120000,
+		.mark = MARK,
 	};
 	struct store_fault fault;
 	int r;
@@ -244,6 +246,7 @@ static void init_gateway(struct sim *self, struct sim_process_state *process,
 		.starts_burst = 20,
 		.beat_ms = 1000,
 		.request_timeout_ms = 10000,
+		.watch_timeout_ms = self->provider.plan.request_timeout_ms,
 		.init_ms = 10000,
 		.empty_subscription_grace_ms = 8000,
 		.websocket_url = TEXT("ws://weir/app-ws"),
@@ -253,10 +256,64 @@ static void init_gateway(struct sim *self, struct sim_process_state *process,
 	self->gateways[place] =
 		gateway_init(core_memory(self, process, gateway_bytes(&core)), &core);
 	gateway_set_directory(self->gateways[place], &self->directory);
-	options->servers = 1u << ROLE_REGISTRY | 1u << ROLE_SCHEDULER | 1u << ROLE_UNMANAGED;
+	options->servers = 1u << ROLE_REGISTRY | 1u << ROLE_SCHEDULER | 1u << ROLE_UNMANAGED |
+			   1u << ROLE_MANAGED;
 	options->core = (struct node_core){ .core = process,
 					    .handle = gateway_input,
 					    .deadline = gateway_due };
+}
+
+/* Managed adapter -------------------------------------------------------------------------------
+ */
+
+static void managed_input(void *core, const struct input *input, int64_t now_ms, struct effects *fx)
+{
+	managed_handle(core, input, now_ms, fx);
+}
+
+static int64_t managed_due(const void *core)
+{
+	return managed_deadline(core);
+}
+
+static void managed_call(void *context, const struct stream_event *event)
+{
+	struct sim_process_state *process = context;
+
+	sim_provider_call(process->sim, process, event);
+}
+
+static void init_managed(struct sim *self, struct sim_process_state *process,
+			 struct node_options *options)
+{
+	const struct sim_provider_plan *plan = &self->provider.plan;
+	struct managed_options core = {
+		.state = limits,
+		.provider = plan->kind,
+		.incarnation = process->incarnation,
+		.request_timeout_ms = plan->request_timeout_ms,
+		.create_timeout_ms = 10000,
+		.create_pause_ms = 1000,
+		.poll_interval_ms = 2000,
+		.playback_deadline_ms = 60000,
+		.delete_pause_ms = 1000,
+		.reconcile_interval_ms = plan->reconcile_ms,
+		.leak_age_s = plan->leak_age_s,
+		.create_tries = plan->create_tries,
+		.provisions_per_user_per_min = plan->provisions_per_user,
+		.provisions_per_min = plan->provisions,
+		.owed_per_user_max = plan->owed_per_user,
+	};
+
+	core.state.hash_seed = process->incarnation;
+	managed_init(&self->managed, &core, core_memory(self, process, managed_bytes(&core)));
+	options->servers = 1u << ROLE_REGISTRY;
+	options->follows = true;
+	options->core = (struct node_core){ .core = &self->managed,
+					    .handle = managed_input,
+					    .deadline = managed_due,
+					    .call = managed_call,
+					    .context = process };
 }
 
 /* All of them -----------------------------------------------------------------------------------
@@ -274,6 +331,9 @@ void sim_actor_init(struct sim *self, struct sim_process_state *process,
 		return;
 	case SIM_UNMANAGED:
 		init_unmanaged(self, process, options);
+		return;
+	case SIM_MANAGED:
+		init_managed(self, process, options);
 		return;
 	default:
 		init_gateway(self, process, options);
@@ -293,7 +353,8 @@ static void name_process(struct sim *self, uint32_t id)
 {
 	static const enum role roles[] = { [SIM_REGISTRY] = ROLE_REGISTRY,
 					   [SIM_SCHEDULER] = ROLE_SCHEDULER,
-					   [SIM_UNMANAGED] = ROLE_UNMANAGED };
+					   [SIM_UNMANAGED] = ROLE_UNMANAGED,
+					   [SIM_MANAGED] = ROLE_MANAGED };
 	struct sim_process_state *process = &self->processes[id];
 
 	process->sim = self;

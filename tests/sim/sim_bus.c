@@ -140,9 +140,12 @@ static enum role server_role(enum node_wire wire)
 
 static uint32_t process_of(enum role role)
 {
-	return role == ROLE_REGISTRY	? SIM_REGISTRY
-	       : role == ROLE_SCHEDULER ? SIM_SCHEDULER
-					: SIM_UNMANAGED;
+	static const uint32_t processes[ROLE_COUNT] = { [ROLE_REGISTRY] = SIM_REGISTRY,
+							[ROLE_SCHEDULER] = SIM_SCHEDULER,
+							[ROLE_UNMANAGED] = SIM_UNMANAGED,
+							[ROLE_MANAGED] = SIM_MANAGED };
+
+	return processes[role];
 }
 
 void sim_bus_open(struct sim *self, struct sim_process_state *process, enum node_wire wire)

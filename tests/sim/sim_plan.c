@@ -12,7 +12,7 @@ static const char *const names[FAULT_COUNT] = {
 	[FAULT_CLOG] = "clog",	   [FAULT_SWIZZLE] = "swizzle", [FAULT_CRASH] = "crash",
 	[FAULT_KILL] = "kill",	   [FAULT_STALL] = "stall",	[FAULT_WALL] = "wall",
 	[FAULT_HELD] = "held",	   [FAULT_BROKEN] = "broken",	[FAULT_EDGE] = "edge",
-	[FAULT_NARROW] = "narrow", [FAULT_LEAVE] = "leave",
+	[FAULT_NARROW] = "narrow", [FAULT_LEAVE] = "leave",	[FAULT_PROVIDER] = "provider",
 };
 
 const char *sim_fault_name(enum sim_fault fault)

@@ -58,7 +58,8 @@ static void tell_answers(struct sim *self, const uint8_t *route, size_t route_le
 	struct route to;
 	struct wire wire;
 
-	if (!route_read(route, route_length, &to) || to.role != ROLE_UNMANAGED ||
+	if (!route_read(route, route_length, &to) ||
+	    (to.role != ROLE_UNMANAGED && to.role != ROLE_MANAGED) ||
 	    !frame_read(bytes, length, &head, &wire))
 		return;
 	for (uint64_t i = 0; i < head.count && stream_event_read(&wire, &event) == 0; i++)
@@ -190,7 +191,7 @@ static bool is_busy(struct sim_process_state *process)
 		if (process->reading[wire])
 			return true;
 	return node_is_busy(&process->node) || sim_edge_waits(process) ||
-	       sim_bus_waits(process->sim, process);
+	       sim_provider_waits(process->sim, process) || sim_bus_waits(process->sim, process);
 }
 
 static void check_spin(struct sim *self, struct sim_process_state *process)
@@ -230,6 +231,8 @@ static void pass(struct sim *self, struct sim_process_state *process)
 	drain_all(process);
 	if (process->role == ROLE_GATEWAY && !process->dying)
 		sim_edge_step(self, process);
+	if (process->id == SIM_MANAGED && !process->dying)
+		sim_provider_step(self, process);
 	node_tick(&process->node);
 	for (int i = 0; i < SERVES_MAX && node_serve(&process->node); i++)
 		;
@@ -343,6 +346,8 @@ void sim_process_crash(struct sim *self, struct sim_process_state *process, int6
 	sim_bus_down(self, process);
 	if (process->role == ROLE_GATEWAY)
 		sim_edge_down(self, process);
+	if (process->id == SIM_MANAGED)
+		sim_provider_down(self);
 	clear(process);
 	sleep_on(process);
 	sim_at(self, self->now_ms + back_ms, on_start, process, process->life);

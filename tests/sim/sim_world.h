@@ -6,10 +6,14 @@
 
 #include "actors/gateway/gateway_core.h"
 #include "actors/lifecycle-scheduler/scheduler_core.h"
+#include "actors/managed-adapter/managed_core.h"
 #include "actors/registry/registry_store.h"
 #include "actors/unmanaged-adapter/unmanaged_core.h"
 #include "common/node.h"
+#include "common/stream_id.h"
+#include "proto/list.h"
 #include "tests/sim/sim.h"
+#include "tests/sim/sim_provider.h"
 
 #define SIM_CONNS_MAX 512
 #define SIM_SOCKETS_MAX 512
@@ -39,13 +43,15 @@ enum sim_fault {
 	FAULT_EDGE, /* sockets of clients end; their network is slow */
 	FAULT_NARROW, /* small queues and batches of one */
 	FAULT_LEAVE, /* a gateway is stopped politely, or drained before */
+	FAULT_PROVIDER, /* calls are refused or lost, hints lie, others use the same account */
 	FAULT_COUNT,
 };
 
-/* Parts of chance beside those of sim.h: the plan of faults, and the clients' network. */
+/* Parts of chance beside those of sim.h: the plan of faults, the clients' network, the provider. */
 #define SIM_FAULTS ((enum sim_part)SIM_PARTS)
 #define SIM_EDGE ((enum sim_part)(SIM_PARTS + 1))
-#define SIM_RANDOMS (SIM_PARTS + 2)
+#define SIM_PROVIDER ((enum sim_part)(SIM_PARTS + 2))
+#define SIM_RANDOMS (SIM_PARTS + 3)
 
 struct sim_plan {
 	uint32_t faults; /* set of 1 << enum sim_fault */
@@ -261,6 +267,8 @@ struct sim {
 	struct registry registry;
 	struct scheduler scheduler;
 	struct unmanaged unmanaged;
+	struct managed managed;
+	struct sim_provider provider;
 	struct gateway *gateways[SIM_GATEWAYS_MAX];
 	struct gateway_app apps[SIM_PACKAGES];
 	struct gateway_directory directory;

@@ -44,6 +44,34 @@ describe('supervise', { concurrency: 4 }, () => {
 		await until('started again: the old crashes are forgotten', () => box.count('ready', 'unmanaged-adapter') === 3);
 	});
 
+	check('media runs if the configuration wants it: before the adapters, until after them', async (box) => {
+		/* Answers --wanted, then is as the others. */
+		const answer = '[ "${1-}" != --wanted ] || { shift; printf "%s\\0" "$@" >"$WEIR_FAKE/asked"; exit "$(<"$WEIR_FAKE/wanted")"; }';
+		const fake = read(path.join(box.bin, 'weir-registry')).replace('set -u\n', `set -u\n${answer}\n`);
+		fs.writeFileSync(path.join(box.bin, 'weir-media'), fake, { mode: 0o755 });
+		fs.writeFileSync(path.join(box.fake, 'wanted'), '0\n');
+		box.behave('media', 'slow');
+		let up = box.up('--set', 'managed.provider=local');
+		await up.ready();
+		assert.deepEqual(read(path.join(box.fake, 'asked')).split('\0').slice(0, -1),
+			['--run', box.run, '--set', 'managed.provider=local']);
+		assert.ok(box.index('ready', 'media') < box.index('start', middle[0]));
+		const { pid, state } = (await box.status()).of('media');
+		assert.equal(state, 'ready');
+		process.kill((await box.status()).of('unmanaged-adapter').pid, 'SIGKILL');
+		await until('restarted', () => box.count('ready', 'unmanaged-adapter') === 2);
+		assert.equal((await box.status()).of('media').pid, pid, 'it is nobody\'s child');
+		assert.equal((await box.command('down')).status, 0);
+		await up.exited;
+		for (const name of middle) assert.ok(box.index('stop', name) < box.index('stop', 'media'));
+
+		fs.writeFileSync(path.join(box.fake, 'wanted'), '3\n');
+		up = box.up('--set', 'managed.provider=none');
+		await up.ready();
+		assert.equal((await box.status()).of('media'), undefined);
+		assert.equal(box.count('start', 'media'), 1);
+	});
+
 	check('up: order, readiness, arguments, environment, logs; SIGTERM: ordered stop', async (box) => {
 		const weird = '{"tab":"\t","bytes":"\u00e9\u0001\\u0000  two  ","end":" "}\n';
 		fs.writeFileSync(path.join(box.fake, 'say.registry'), weird + 'x'.repeat(200000) + '\n');

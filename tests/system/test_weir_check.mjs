@@ -3,7 +3,7 @@
 // Method: as test_weir_cli.mjs: the real binary, a fake registry that does nothing by itself, no sleep.
 // Run: node --test tests/system/test_weir_check.mjs
 import assert from 'node:assert/strict';
-import { A, AWAY, B, DONE, LATE, USAGE, check, opened, stream } from '../lib/weir_cli_world.mjs';
+import { A, AWAY, B, DONE, LATE, USAGE, check, managed, opened, providerReport, stream } from '../lib/weir_cli_world.mjs';
 
 const OK = 0;
 const WARNING = 1;
@@ -41,7 +41,7 @@ check('ls --stuck: none', async (fake) => {
 });
 
 check('ls --stuck: each rule, and its bound', async (fake) => {
-  for (const [phase, fields, bound, within] of [
+  for (const [phase, fields, bound, within, more = []] of [
     ['requested', {}, '--start-bound', 60],
     ['provisioning', {}, '--start-bound', 60],
     ['starting', {}, '--start-bound', 60],
@@ -49,8 +49,9 @@ check('ls --stuck: each rule, and its bound', async (fake) => {
     ['suspect', { missed: 1 }, '--silent-bound', 30],
     ['closed', { told_owed: true }, '--owed-bound', 600],
     ['closed', { stop_owed: true }, '--owed-bound', 600],
+    ['closed', { kind: 'managed' }, '--input-bound', 890, [managed('s-1', A, { input: 'delete_owed' })]],
   ]) {
-    const row = (s) => ({ events: [...up, stream('s-1', A, quiet(s, { phase, ...fields }))] });
+    const row = (s) => ({ events: [...up, stream('s-1', A, quiet(s, { phase, ...fields })), ...more] });
 
     await fake.does('rows', row(within));
     assert.equal((await fake.weir(['ls', '--stuck'])).code, DONE, `${phase} for ${within} s`);
@@ -137,7 +138,7 @@ check('check: all is well', async (fake) => {
   assert.equal(nagios.code, OK, nagios.stdout + nagios.stderr);
   assert.match(
     nagios.stdout,
-    /^WEIR OK - active 4, suspect 1, stuck 0, gateways_up 2 \| answer_ms=\d+ms;;;0 active=4;;;0 suspect=1;;;0 stuck=0;;1;0 gateways_up=2 gateways_lost=0;1;;0 liabilities=1;;;0 liability_age_s=30\ds;;;0 history_s=8640\ds\n$/,
+    /^WEIR OK - active 4, suspect 1, stuck 0, gateways_up 2 \| answer_ms=\d+ms;;;0 active=4;;;0 suspect=1;;;0 stuck=0;;1;0 gateways_up=2 gateways_lost=0;1;;0 liabilities=1;;;0 liability_age_s=30\ds;;;0 inputs_in_use=0;;;0 inputs_owed=0;;;0 history_s=8640\ds\n$/,
   );
   const json = JSON.parse((await fake.weir(['check', '--format', 'json'])).stdout);
 
@@ -168,7 +169,7 @@ check('check: Prometheus text', async (fake) => {
 
     if (kind === 'HELP') assert.ok(!names.has(name), `${name} once`);
     if (kind) names.add(name);
-    else assert.ok(names.has(line.match(/^(weir_check_[a-z_]+)(\{phase="[a-z]+"\})? \d+$/)?.[1]), line);
+    else assert.ok(names.has(line.match(/^(weir_[a-z_]+)(\{phase="[a-z]+"\})? \d+$/)?.[1]), line);
   }
   for (const name of ['reachable', 'story', 'stuck', 'suspect', 'active', 'gateways_lost', 'history_s'])
     assert.ok(names.has(`weir_check_${name}`), name);
@@ -202,6 +203,45 @@ check('check: thresholds', async (fake) => {
   await judge(healthy, ['--gateways-warning', '3'], WARNING, /gateways_up 2/);
   await judge(lost, [], WARNING, /^WEIR WARNING - gateways_lost 1/);
   await judge([], [], CRITICAL, /^WEIR CRITICAL - gateways_up 0/);
+});
+
+check('check: inputs and quota of the provider', async (fake) => {
+  const ready = (id, user) => [stream(id, user, { kind: 'managed' }), managed(id, user)];
+
+  await fake.does('story', { events: [opened('s-live')] });
+  await fake.does('rows', {
+    events: [
+      ...up,
+      ...ready('s-1', A),
+      ...ready('s-2', B),
+      stream('s-3', 'c@x', { kind: 'managed', phase: 'closed' }),
+      managed('s-3', 'c@x', { input: 'delete_owed' }),
+    ],
+  });
+  const run = async (...args) => fake.weir(['check', '--timeout', '2000', ...args]);
+  const none = await run();
+
+  assert.equal(none.code, OK, 'no managed-adapter, nothing to be told');
+  assert.match(none.stdout, / inputs_in_use=2;;;0 inputs_owed=1;;;0 history/);
+  assert.equal((await run('--inputs-owed-critical', '1')).code, CRITICAL);
+  await fake.does('managed');
+  await fake.does('inputs', { events: [], report: providerReport({ used: 799, limit: 1000 }) });
+  assert.equal((await run()).code, OK);
+  const prom = (await run('--format', 'prom')).stdout;
+
+  for (const line of ['inputs_in_use 2', 'inputs_owed 1', 'inputs_leaked 0', 'quota_used_minutes 799', 'quota_percent 79'])
+    assert.ok(prom.includes(`\nweir_${line}\n`), line);
+  await fake.does('inputs', { events: [], report: providerReport({ leaks: 2, used: 800, limit: 1000 }) });
+  const leaks = await run();
+
+  assert.equal(leaks.code, WARNING);
+  assert.match(leaks.stdout, /^WEIR WARNING - inputs_leaked 2, quota_percent 80, active/);
+  assert.equal((await run('--leaks-critical', '2')).code, CRITICAL);
+  assert.equal((await run('--leaks-warning', '3', '--quota-warning', '81')).code, OK);
+  await fake.does('inputs', { events: [], report: providerReport({ result: 'failed' }) });
+  assert.match((await run()).stdout, /^WEIR WARNING - not telling of its provider/);
+  await fake.does('inputs', { events: [], report: providerReport({ result: 'refused', provider: 'none' }) });
+  assert.equal((await run()).code, OK, 'no provider is configured');
 });
 
 check('check: a registry that is away, mute, or whose story does not arrive', async (fake) => {

@@ -234,9 +234,8 @@ ParameterizedTestParameters(config, set_is_refused)
 		  "--set registry.store=etcd:x: must be sqlite:PATH or memory" },
 		{ "registry.store=sqlite:",
 		  "--set registry.store=sqlite:: must be sqlite:PATH or memory" },
-		{ "managed.provider=local",
-		  "--set managed.provider=local: must be none; providers of managed streams come "
-		  "with a later release" },
+		{ "managed.provider=aws",
+		  "--set managed.provider=aws: must be local, cloudflare or none" },
 		{ "log.level=loud", "--set log.level=loud: must be error, warn, info or debug" },
 		{ "log.level=inf\x1b", "--set log.level=inf\\u001b: holds a control byte or is not "
 				       "UTF-8" },

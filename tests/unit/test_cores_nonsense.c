@@ -48,6 +48,28 @@ static struct text words(const struct field *field)
 	return text_of(names[prng_below(&prng, sizeof names / sizeof names[0])]);
 }
 
+/* As in the rows of viewers and outputs, right or nearly so. */
+static struct text rows_list(const struct field *field)
+{
+	static uint8_t bytes[4096];
+	struct list_writer list;
+
+	list_begin(&list, bytes, field->limit < sizeof bytes ? field->limit : sizeof bytes);
+	for (unsigned i = prng_below(&prng, 4); i > 0; i--) {
+		bool viewer = prng_one_in(&prng, 2);
+
+		list_open_member(&list, viewer ? 2 : 8);
+		for (unsigned k = viewer ? 2 : 0; k < (viewer ? 3 : 2); k++)
+			viewer ? list_put_text(&list, text_of(prng_one_in(&prng, 2) ? "pa" : "pb"))
+			       : list_put_u64(&list, prng_below(&prng, 8));
+		for (unsigned k = 0; k < 5 && !viewer; k++)
+			list_put_text(&list, TEXT("rtmp://a/b/c"));
+		list_put_u64(&list, prng_below(&prng, 3));
+		(void)list_close_member(&list);
+	}
+	return list_end(&list);
+}
+
 static void fill(struct stream_event *event, const struct field *field)
 {
 	void *value = (char *)event + field->offset;
@@ -60,8 +82,9 @@ static void fill(struct stream_event *event, const struct field *field)
 		*(struct text *)value = TEXT("{}");
 		break;
 	case FIELD_LIST:
-		*(struct text *)value =
-			list_of(prng_one_in(&prng, 2) ? "all vad" : "rtmp_stream_status");
+		*(struct text *)value = prng_one_in(&prng, 2)	? rows_list(field)
+					: prng_one_in(&prng, 2) ? list_of("all vad")
+								: list_of("rtmp_stream_status");
 		break;
 	case FIELD_ENUM:
 		*(uint32_t *)value = prng_below(&prng, field->words->count);
@@ -211,8 +234,11 @@ Test(cores_nonsense, a_state_takes_any_story)
 	prng.state = 11;
 	state_init(&state, &options, fake_memory(state_bytes(&options)));
 	for (unsigned step = 0; step < STEPS; step++) {
+		static const enum stream_event_type rows[] = { EVENT_SNAPSHOT_STREAM,
+							       EVENT_SNAPSHOT_MANAGED,
+							       EVENT_SNAPSHOT_OUTPUTS };
 		struct stream_event event =
-			nonsense(prng_one_in(&prng, 6) ? EVENT_SNAPSHOT_STREAM
+			nonsense(prng_one_in(&prng, 4) ? rows[prng_below(&prng, 3)]
 						       : pick(ROLE_REGISTRY, ROLE_NONE));
 		const char *wrong;
 

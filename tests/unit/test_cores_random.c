@@ -277,6 +277,8 @@ static void finish(void)
 	settle(0);
 	for (unsigned i = 0; i < RANDOM_USERS; i++)
 		leave(random_user(i));
+	for (struct random_input input; random_edge_settle(&edge, &input);)
+		cores_say(&cores, input.input.peer, input.input.event);
 	/* What devices are owed is given up after ten minutes. */
 	for (unsigned i = 0; i < 130; i++) {
 		cores_tick(&cores, 5000);
@@ -289,8 +291,8 @@ static void finish(void)
 	     "a user is left");
 	must(cores.unmanaged->state.users_count == 0, "the adapter keeps a user");
 	must(cores.unmanaged->state.pool.used_bytes == 0, "the adapter keeps a text");
-	must(cores.unmanaged->pending_high == 0, "a request is left");
-	must(cores.unmanaged->texts.used_bytes == 0, "the text of a request is left");
+	must(cores.unmanaged->asks.high == 0, "a request is left");
+	must(cores.unmanaged->asks.texts.used_bytes == 0, "the text of a request is left");
 	for (unsigned i = 0; i < REGISTRY_WAITERS_MAX; i++)
 		must(cores.registry->waiters[i].app == STATE_NONE, "somebody waits");
 	for (uint64_t epoch = FIRST_EPOCH; epoch <= last_epoch; epoch++)

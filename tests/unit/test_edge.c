@@ -17,6 +17,9 @@
 #define U "user@example.com"
 #define PA "com.example.cam"
 #define S1 "sabc123wxyz"
+#define URLS \
+	"\"hlsUrl\":\"https://c/u/video.m3u8\",\"dashUrl\":\"https://c/u/video.mpd\"," \
+	"\"webrtcUrl\":\"https://c/u/webRTC/play\""
 
 static struct edge_scratch *scratch;
 static char *encoded;
@@ -191,6 +194,9 @@ Test(edge, reads_apps)
 		  "{\"connected\":true,\"modelName\":\"Mentra Live\",\"wifiConnected\":false,"
 		  "\"wifiSsid\":\"lab\"}",
 		  "device_state connected=1 model=Mentra Live wifi_connected=0 wifi_ssid=lab" },
+		{ EDGE_FROM_REST, EDGE_OUTPUT,
+		  "{\"url\":\"rtmp://a/live2/KEY\",\"name\":\"Y\",\"packageName\":\"" PA "\"}",
+		  "output url=rtmp://a/live2/KEY name=Y package=" PA },
 		{ EDGE_FROM_REST, EDGE_DEVICE_STATE, "{\"type\":\"keep_alive_ack\"}",
 		  "device_state" },
 	};
@@ -322,6 +328,59 @@ static void writes_to_apps(void)
 	       .stream_id = TEXT(S1), .created_ms = NOW_MS, .requesting_app_id = TEXT(PA));
 }
 
+/* As in transcript G6 of protocol.md. */
+static void writes_of_managed_streams(void)
+{
+	EXPECT(MANAGED_STREAM_STATUS, managed_stream_status,
+	       "{\"type\":\"managed_stream_status\",\"status\":\"initializing\"," URLS
+	       ",\"streamId\":\"" S1 "\",\"message\":\"Waiting for stream to start...\"}",
+	       .status = TEXT("initializing"), .hls = TEXT("https://c/u/video.m3u8"),
+	       .dash = TEXT("https://c/u/video.mpd"), .webrtc = TEXT("https://c/u/webRTC/play"),
+	       .stream_id = TEXT(S1), .message = TEXT("Waiting for stream to start..."));
+	EXPECT(MANAGED_STREAM_STATUS, managed_stream_status,
+	       "{\"type\":\"managed_stream_status\",\"status\":\"active\"," URLS
+	       ",\"previewUrl\":\"https://p\",\"thumbnailUrl\":\"https://t\",\"streamId\":\"" S1
+	       "\",\"message\":\"Outputs updated\",\"outputs\":[{\"url\":\"rtmp://a/b\","
+	       "\"status\":\"stopped\"}]}",
+	       .status = TEXT("active"), .hls = TEXT("https://c/u/video.m3u8"),
+	       .dash = TEXT("https://c/u/video.mpd"), .webrtc = TEXT("https://c/u/webRTC/play"),
+	       .preview = TEXT("https://p"), .thumbnail = TEXT("https://t"), .stream_id = TEXT(S1),
+	       .message = TEXT("Outputs updated"),
+	       .outputs = TEXT("[{\"url\":\"rtmp://a/b\",\"status\":\"stopped\"}]"));
+	EXPECT(MANAGED_STREAM_STATUS, managed_stream_status,
+	       "{\"type\":\"managed_stream_status\",\"status\":\"stopped\",\"streamId\":\"" S1
+	       "\"}",
+	       .status = TEXT("stopped"), .stream_id = TEXT(S1));
+	EXPECT(CHECK_MANAGED, check_managed,
+	       "{\"type\":\"stream_status_check_response\",\"hasActiveStream\":true,\"streamInfo\":"
+	       "{\"type\":\"managed\",\"streamId\":\"" S1 "\",\"status\":\"active\","
+	       "\"createdAt\":\"2025-12-01T10:00:00.000Z\"," URLS
+	       ",\"previewUrl\":\"https://p\",\"thumbnailUrl\":\"https://t\",\"activeViewers\":1}}",
+	       .stream_id = TEXT(S1), .created_ms = NOW_MS, .hls = TEXT("https://c/u/video.m3u8"),
+	       .dash = TEXT("https://c/u/video.mpd"), .webrtc = TEXT("https://c/u/webRTC/play"),
+	       .preview = TEXT("https://p"), .thumbnail = TEXT("https://t"), .viewers = 1);
+}
+
+/* As in section 6.6. */
+static void writes_of_outputs(void)
+{
+	EXPECT(OUTPUT_ADDED, output_added,
+	       "{\"success\":true,\"outputId\":\"7\",\"message\":\"Output added successfully\"}",
+	       .output_id = TEXT("7"));
+	EXPECT(OUTPUT_REMOVED, output_removed,
+	       "{\"success\":true,\"message\":\"Output removed successfully\"}");
+	EXPECT(OUTPUT_LIST, output_list,
+	       "{\"streamId\":\"" S1 "\",\"outputs\":[{\"outputId\":\"7\"}],\"total\":1,"
+	       "\"maxPerStream\":10,\"maxPerApp\":10}",
+	       .stream_id = TEXT(S1), .outputs = TEXT("[{\"outputId\":\"7\"}]"), .total = 1,
+	       .stream_max = 10, .app_max = 10);
+	EXPECT(OUTPUT_ERROR, output_error,
+	       "{\"error\":\"STREAM_NOT_FOUND\",\"message\":\"Managed stream not found\"}",
+	       .error = TEXT("STREAM_NOT_FOUND"), .message = TEXT("Managed stream not found"));
+	EXPECT(OUTPUT, output, "{\"url\":\"rtmp://a/b\",\"name\":\"Y\",\"packageName\":\"" PA "\"}",
+	       .url = TEXT("rtmp://a/b"), .name = TEXT("Y"), .package = TEXT(PA));
+}
+
 static void writes_webhooks_and_rest(void)
 {
 	EXPECT(SESSION_REQUEST, session_request,
@@ -379,6 +438,8 @@ Test(edge, writes)
 {
 	writes_to_glasses();
 	writes_to_apps();
+	writes_of_managed_streams();
+	writes_of_outputs();
 	writes_webhooks_and_rest();
 	writes_what_peers_say();
 	for (unsigned i = EDGE_NONE + 1; i < EDGE_TYPE_COUNT; i++)

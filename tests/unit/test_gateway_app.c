@@ -9,7 +9,6 @@ TestSuite(gateway_app, .init = stage_open, .fini = stage_close);
 #define START "{\"type\":\"rtmp_stream_request\",\"rtmpUrl\":\"rtmp://h/a/k\",\"video\":{\"w\":1}}"
 #define STOP "{\"type\":\"rtmp_stream_stop\",\"streamId\":\"s1\"}"
 #define CHECK "{\"type\":\"stream_status_check\"}"
-#define MANAGED "{\"type\":\"managed_stream_request\"}"
 
 /* ---- init ---- */
 
@@ -164,7 +163,6 @@ Test(gateway_app, not_json_closes_an_accepted_app)
 	link = stage_app(PACKAGE);
 	stage_app_say(link, "{\"type\":\"no_such_type\"}");
 	stage_app_say(link, "7");
-	stage_app_say(link, "{\"type\":\"managed_stream_stop\"}");
 	cr_assert_eq(stage_out_count() + stage.fx.count, 0);
 }
 
@@ -374,9 +372,16 @@ Test(gateway_app, a_refusal_that_is_kept_from_a_replaced_socket_lets_the_next_re
 	uint64_t older = stage_app(PLAIN);
 
 	(void)stage_app(PLAIN);
-	stage_app_say(older, MANAGED);
-	cr_assert_eq(stage_out_count() + stage.fx.count, 0);
+	stage_app_say(older, START);
+	uint64_t request = stage_told(EVENT_REQUEST_START)->request;
+
 	stage_app_say(older, STOP);
+	stage_bus(&(struct stream_event){ .type = EVENT_REQUEST_DONE,
+					  .request = request,
+					  .request_done = { .link = older,
+							    .result = RESULT_REFUSED,
+							    .reason = TEXT("no") } });
+	cr_assert_eq(stage_out_count(), 0);
 	cr_assert_not_null(stage_told(EVENT_REQUEST_STOP));
 }
 

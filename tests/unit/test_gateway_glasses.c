@@ -262,6 +262,25 @@ Test(gateway_glasses, start_is_sent_once_per_socket)
 	cr_assert_eq(stage_out_count(), 0);
 }
 
+/* Whatever their kinds: the older one is stopped first, and what of it comes late is fenced. */
+Test(gateway_glasses, a_takeover_stops_the_one_and_starts_the_other)
+{
+	uint64_t link = stage_glasses();
+
+	start(link, "m1", 4);
+	stop(link, "m1", 4);
+	expect_told(true, OUTCOME_SENT);
+	cr_assert_eq(stage_out(0)->message.type, EDGE_STOP_RTMP_STREAM);
+	start(link, "s2", 5);
+	expect_told(false, OUTCOME_SENT);
+	cr_assert_eq(stage_out(0)->message.type, EDGE_START_RTMP_STREAM);
+	stop(link, "m1", 4);
+	expect_told(true, OUTCOME_FENCED);
+	start(link, "m1", 4);
+	expect_told(false, OUTCOME_FENCED);
+	cr_assert_eq(stage_out_count(), 0);
+}
+
 Test(gateway_glasses, a_start_of_an_older_epoch_is_fenced)
 {
 	uint64_t link = stage_glasses();

@@ -9,7 +9,6 @@ TestSuite(gateway_request, .init = stage_open, .fini = stage_close);
 #define START "{\"type\":\"rtmp_stream_request\",\"rtmpUrl\":\"rtmp://h/a/k\",\"video\":{\"w\":1}}"
 #define STOP "{\"type\":\"rtmp_stream_stop\",\"streamId\":\"s1\"}"
 #define CHECK "{\"type\":\"stream_status_check\"}"
-#define MANAGED "{\"type\":\"managed_stream_request\"}"
 
 static void done(uint64_t link, uint64_t request, enum result result, const char *reason)
 {
@@ -367,26 +366,4 @@ Test(gateway_request, memory_is_bounded)
 	stage_app_say(late, start);
 	stage_app_say(late, start);
 	cr_assert_eq(stage_out_count(), 0);
-}
-
-Test(gateway_request, managed_streams_are_not_configured)
-{
-	uint64_t plain = stage_app(PLAIN);
-
-	stage_app_say(plain, MANAGED);
-	stage_expect_sent(0, plain,
-			  APP_ERROR("PERMISSION_DENIED",
-				    "Camera permission required to start managed streams. Please "
-				    "add the CAMERA permission in the developer console."));
-	uint64_t link = stage_app(PACKAGE);
-
-	stage_app_say(link, MANAGED);
-	checked(link, stage_told(EVENT_EDGE_CHECK)->request, KIND_NONE);
-	stage_expect_sent(0, link,
-			  APP_ERROR("INTERNAL_ERROR", "Managed streaming is not configured"));
-	link = stage_app(PACKAGE);
-	stage_app_say(link, MANAGED);
-	checked(link, stage_told(EVENT_EDGE_CHECK)->request, KIND_UNMANAGED);
-	stage_expect_close(1, link, 1008,
-			   "Cannot start managed stream - unmanaged stream already active");
 }

@@ -217,7 +217,7 @@ Test(gateway_rest, routes)
 	static const struct {
 		const char *method, *path;
 		enum gateway_route route;
-		const char *package;
+		const char *first;
 	} rows[] = {
 		{ "GET", "/health", GATEWAY_ROUTE_HEALTH, "" },
 		{ "GET", "/healthz", GATEWAY_ROUTE_ALIVE, "" },
@@ -226,30 +226,38 @@ Test(gateway_rest, routes)
 		{ "", "/health", GATEWAY_ROUTE_METHOD, "" },
 		{ "POST", "/apps/a.b/start", GATEWAY_ROUTE_APP_START, "a.b" },
 		{ "POST", "/api/apps/a.b/stop", GATEWAY_ROUTE_APP_STOP, "a.b" },
-		{ "GET", "/apps/a.b/start", GATEWAY_ROUTE_METHOD, "a.b" },
+		{ "GET", "/apps/a.b/start", GATEWAY_ROUTE_METHOD, "" },
 		{ "POST", "/apps//start", GATEWAY_ROUTE_UNKNOWN, "" },
 		{ "POST", "/apps/a/b/start", GATEWAY_ROUTE_UNKNOWN, "" },
 		{ "POST", "/apps/a.b/start/", GATEWAY_ROUTE_UNKNOWN, "" },
 		{ "POST", "/apps/a.b", GATEWAY_ROUTE_UNKNOWN, "" },
 		{ "POST", "/api/client/device/state", GATEWAY_ROUTE_DEVICE_STATE, "" },
 		{ "GET", "/api/public/permissions/a.b", GATEWAY_ROUTE_PERMISSIONS, "a.b" },
+		{ "POST", "/api/streams/m1/outputs", GATEWAY_ROUTE_OUTPUT_ADD, "m1" },
+		{ "GET", "/api/streams/m1/outputs", GATEWAY_ROUTE_OUTPUT_LIST, "m1" },
+		{ "DELETE", "/api/streams/m1/outputs", GATEWAY_ROUTE_METHOD, "" },
+		{ "DELETE", "/api/streams/m1/outputs/3", GATEWAY_ROUTE_OUTPUT_REMOVE, "m1" },
+		{ "POST", "/api/streams/m1/outputs/3", GATEWAY_ROUTE_METHOD, "" },
+		{ "DELETE", "/api/streams/m1/outputs/", GATEWAY_ROUTE_UNKNOWN, "" },
+		{ "GET", "/api/streams//outputs", GATEWAY_ROUTE_UNKNOWN, "" },
 		{ "GET", "", GATEWAY_ROUTE_UNKNOWN, "" },
 		{ "GET", "/glasses-ws", GATEWAY_ROUTE_UNKNOWN, "" },
 	};
 	char longest[PACKAGE_MAX + 32];
-	struct text package;
+	struct gateway_names names;
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		cr_assert_eq(gateway_http_route(rows[i].method, text_of(rows[i].path), &package),
+		cr_assert_eq(gateway_http_route(rows[i].method, text_of(rows[i].path), &names),
 			     rows[i].route, "%s %s", rows[i].method, rows[i].path);
-		if (rows[i].route != GATEWAY_ROUTE_UNKNOWN)
-			cr_assert(text_is(package, rows[i].package), "%s", rows[i].path);
+		cr_assert(text_is(names.first, rows[i].first), "%s", rows[i].path);
+		cr_assert(text_is(names.second,
+				  rows[i].route == GATEWAY_ROUTE_OUTPUT_REMOVE ? "3" : ""));
 	}
 	for (int extra = 0; extra < 2; extra++) {
 		memset(longest, 'p', sizeof longest);
 		memcpy(longest, "/apps/", 6);
 		memcpy(longest + 6 + PACKAGE_MAX + extra, "/stop", 6);
-		cr_assert_eq(gateway_http_route("POST", text_of(longest), &package),
+		cr_assert_eq(gateway_http_route("POST", text_of(longest), &names),
 			     extra ? GATEWAY_ROUTE_UNKNOWN : GATEWAY_ROUTE_APP_STOP);
 	}
 }

@@ -187,6 +187,60 @@ Test(registry_store, a_request_of_an_earlier_life_has_been_answered, .init = set
 	close_later();
 }
 
+Test(registry_store, the_mark_is_kept)
+{
+	struct registry_options options = bench_options();
+
+	open_store(&options);
+	bench.registry.options.mark = "abc123";
+	glasses_up(U, 11);
+	cr_assert_eq(bench_fx(EVENT_DEPLOYMENT_MARKED, 0)->seq, 3, "a store without one gets it");
+	commit(NULL, 0);
+	options.mark = "another";
+	cr_assert_eq(load_later(&options), 0, "%s", fault.reason);
+	cr_assert_str_eq(later.state.mark, "abc123");
+	cr_assert_eq(later.state.mark_seq, 3);
+	close_later();
+	teardown();
+}
+
+/* Secrets too: the device's next start, and a provider's restart, need them. */
+Test(registry_store, the_ledger_is_kept, .init = setup, .fini = teardown)
+{
+	struct stream_event event;
+
+	glasses_up(U, 11);
+	commit(NULL, 0);
+	app_start(U, "pa", APP_TYPE_BACKGROUND);
+	commit(NULL, 0);
+	app_opened(U, "pa", 21);
+	commit(NULL, 0);
+	watch(U, "pa");
+	commit(NULL, 0);
+	input_made(U, "in1");
+	commit(NULL, 0);
+	event = about(U, EVENT_OUTPUT_ADD);
+	event.request = 4;
+	event.stream_id = text_of(the_id(the_stream(U)));
+	event.epoch = the_stream(U)->epoch;
+	event.output_add.package = TEXT("pa");
+	event.output_add.url = TEXT("rtmp://a/b/key");
+	bench_say((struct peer){ ROLE_MANAGED, 8 }, &event);
+	cr_assert_eq(bench_answer(), RESULT_OK);
+	commit(NULL, 0);
+	expect_same(0);
+	cr_assert_eq(load_later(NULL), 0);
+	const struct state_stream *stream = state_stream_find(&later.state, event.stream_id);
+
+	cr_assert(text_is(state_text(&later.state, stream->rtmp_url), "rtmp://h/live/key"));
+	cr_assert(text_is(state_text(&later.state, state_output_find(&later.state, stream, 1)->url),
+			  "rtmp://a/b/key"));
+	close_later();
+	unwatch(U, "pa");
+	commit(NULL, 0);
+	expect_same(0);
+}
+
 Test(registry_store, marks_are_kept_by_name, .init = setup, .fini = teardown)
 {
 	const struct peer_mark first[] = { { ROLE_GATEWAY, 5, TEXT("gateway-1"), 10 },

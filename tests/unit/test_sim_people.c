@@ -295,6 +295,55 @@ Test(sim_app, stop_webhook_stops_the_stream_then_disconnects)
 	cr_assert_eq(app->socket, 0);
 }
 
+static void show(struct client_app *app, const char *word)
+{
+	struct edge_message message = { .type = EDGE_MANAGED_STREAM_STATUS };
+
+	message.managed_stream_status.stream_id = TEXT("m1");
+	message.managed_stream_status.status = text_of(word);
+	fake_sim_hear(app->socket, &message);
+}
+
+Test(sim_app, keeps_watching_and_streaming_apart)
+{
+	settle();
+	struct client_app *app = session();
+
+	app_watch(app);
+	cr_assert(app->watching);
+	cr_assert_not(app->streaming);
+	cr_assert_eq(fake_sim_count(EDGE_MANAGED_STREAM_REQUEST), 1);
+	show(app, "active");
+	app_unwatch(app);
+	cr_assert_eq(fake_sim_count(EDGE_MANAGED_STREAM_STOP), 1);
+	cr_assert(app->watching); /* until it is told */
+	show(app, "stopped");
+	cr_assert_not(app->watching);
+}
+
+Test(sim_app, stop_webhook_leaves_managed_streams_alone)
+{
+	settle();
+	struct client_app *app = session();
+
+	app_watch(app);
+	app_hook(app, 0, HOOK_STOP, 2);
+	cr_assert_eq(fake_sim_count(EDGE_MANAGED_STREAM_STOP), 0);
+	cr_assert_not(app->watching);
+}
+
+Test(sim_device, publishes_while_it_streams)
+{
+	settle();
+	start_with("s1", QUIRK_NONE);
+	text_put(TEXT("rtmps://in/1"), person->device.next_url, sizeof person->device.next_url);
+	fake_sim_run(6000);
+	cr_assert_str_eq(fake_sim.published, "rtmps://in/1");
+	fake_sim_hear(person->phone.socket,
+		      &(struct edge_message){ .type = EDGE_STOP_RTMP_STREAM });
+	cr_assert_str_empty(fake_sim.published);
+}
+
 Test(sim_app, a_second_session_keeps_the_first_socket_open)
 {
 	settle();

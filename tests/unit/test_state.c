@@ -146,6 +146,27 @@ Test(state, other_events_change_nothing, .init = setup)
 	}
 }
 
+Test(state, a_deployment_has_one_mark, .init = setup)
+{
+	struct stream_event event = { .type = EVENT_DEPLOYMENT_MARKED };
+	struct stream_event row;
+	uint64_t cursor = 0;
+
+	event.seq = ++seq;
+	cr_assert_eq(apply(&event), STATE_E_OLD, "an empty one is none");
+	cr_assert_not(state_mark_row(&state, &row));
+	event.deployment_marked.mark = TEXT("abc");
+	tell(event);
+	cr_assert_str_eq(state.mark, "abc");
+	cr_assert(state_row(&state, &cursor, &row));
+	cr_assert_eq(row.type, EVENT_DEPLOYMENT_MARKED, "first, before anything that carries it");
+	cr_assert_eq(row.seq, seq);
+	event.seq = seq;
+	cr_assert_eq(apply(&event), STATE_E_OLD);
+	state_clear(&state);
+	cr_assert_str_eq(state.mark, "");
+}
+
 /* Gateways --------------------------------------------------------------------------------- */
 
 Test(state, gateway_up_lost_down, .init = setup)

@@ -228,6 +228,8 @@ Test(state_story, after_everything_nothing_is_left)
 			if (user->used)
 				timer(TIMER_SESSION_GRACE, event.user_id.bytes, "", user->link_seq);
 		}
+		for (struct random_input input; random_edge_settle(&edge, &input);)
+			bench_input(&input.input);
 		bench_tick(bench.registry.options.stop_owed_ms + 10000);
 		cr_assert_eq(bench.mirror.users_count, 0, "seed %llu", (unsigned long long)seed);
 		cr_assert_eq(bench.mirror.streams_count, 0);

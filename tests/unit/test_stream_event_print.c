@@ -176,6 +176,8 @@ static bool json_says(const json_t *value, const struct field *field)
 							  sizeof shown)) == 0;
 		return text_is(*(const struct text *)at, json_string_value(value));
 	case FIELD_LIST:
+		if (field->secret)
+			return strcmp(json_string_value(value), BULLETS) == 0;
 		return json_is_array(value) && json_array_size(value) > 0;
 	case FIELD_ENUM:
 		return strcmp(json_string_value(value),

@@ -25,58 +25,84 @@ struct row {
 	unsigned from, to;
 };
 
+static struct row rows[] = {
+	{ EVENT_PEER_HELLO, SCH | UNM | MAN | GW | CON | OP, REG | SCH | UNM | MAN },
+	{ EVENT_PEER_WELCOME, REG | SCH | UNM | MAN, SCH | UNM | MAN | GW | CON | OP },
+	{ EVENT_PEER_ACK, REG | SCH | UNM | MAN, SCH | UNM | MAN | GW | CON | OP },
+	{ EVENT_PEER_REFUSED, REG | SCH | UNM | MAN, SCH | UNM | MAN | GW | CON | OP },
+	{ EVENT_EDGE_LINK_OPENED, GW, REG },
+	{ EVENT_EDGE_STATUS, GW, REG },
+	{ EVENT_EDGE_DEVICE_TOLD, GW, REG },
+	{ EVENT_EDGE_APP_TOLD, GW, REG },
+	{ EVENT_EDGE_APP_OPENED, GW, REG },
+	{ EVENT_REGISTRY_APP_RESULT, REG, GW },
+	{ EVENT_REGISTRY_LINK_CLOSE, REG, GW },
+	{ EVENT_REGISTRY_CHECKED, REG, GW },
+	{ EVENT_DELIVER_START, UNM | MAN, GW },
+	{ EVENT_DELIVER_STOP, UNM | MAN, GW },
+	{ EVENT_DELIVER_STATUS, UNM | MAN, GW },
+	{ EVENT_REQUEST_DONE, UNM | MAN, GW },
+	{ EVENT_REQUEST_START, GW, UNM | MAN },
+	{ EVENT_REQUEST_STOP, GW, UNM | MAN },
+	{ EVENT_STREAM_OPEN, UNM | MAN, REG },
+	{ EVENT_STREAM_CLOSE, UNM | MAN, REG },
+	{ EVENT_STREAM_RESULT, REG, UNM | MAN },
+	{ EVENT_STREAM_MISSED, SCH, REG },
+	{ EVENT_TIMER_EXPIRED, SCH, REG },
+	{ EVENT_GATEWAY_SEEN, SCH, REG },
+	{ EVENT_PROBE_BATCH, SCH, GW },
+	{ EVENT_ACK_BATCH, GW, SCH },
+	{ EVENT_GATEWAY_BEAT, GW, SCH },
+	{ EVENT_GATEWAY_CHANGED, REG, STORY },
+	{ EVENT_LINK_CHANGED, REG, STORY },
+	{ EVENT_STREAM_OPENED, REG, STORY },
+	{ EVENT_STREAM_STATUS, REG, STORY },
+	{ EVENT_STREAM_MOVED, REG, STORY },
+	{ EVENT_STREAM_CLOSED, REG, STORY },
+	{ EVENT_STREAM_TOLD, REG, STORY },
+	{ EVENT_STREAM_STOP_SETTLED, REG, STORY },
+	{ EVENT_SNAPSHOT_GET, UNM | MAN | SCH | CON | OP, REG },
+	{ EVENT_SNAPSHOT_BEGIN, REG, UNM | MAN | SCH | CON | OP },
+	{ EVENT_SNAPSHOT_STREAM, REG, UNM | MAN | SCH | CON | OP },
+	{ EVENT_SNAPSHOT_END, REG, UNM | MAN | SCH | CON | OP },
+	{ EVENT_OPERATOR_STOP, OP | CON, REG },
+	{ EVENT_OPERATOR_RESULT, REG, OP | CON },
+	{ EVENT_HISTORY_GET, OP | CON, REG },
+	{ EVENT_HISTORY_END, REG, OP | CON },
+	{ EVENT_PROBE_SENT, SCH, PUBLISHED },
+	{ EVENT_PROBE_ACKED, SCH, PUBLISHED },
+	{ EVENT_PROBE_MISSED, SCH, PUBLISHED },
+	{ EVENT_DELIVER_MANAGED, MAN, GW },
+	{ EVENT_REQUEST_OUTPUTS, MAN, GW },
+	{ EVENT_REQUEST_WATCH, GW, MAN },
+	{ EVENT_REQUEST_OUTPUT_ADD, GW, MAN },
+	{ EVENT_STREAM_LEAVE, MAN, REG },
+	{ EVENT_INPUT_MADE, MAN, REG },
+	{ EVENT_INPUT_SEEN, MAN, REG },
+	{ EVENT_INPUT_GONE, MAN, REG },
+	{ EVENT_OUTPUT_ADD, MAN, REG },
+	{ EVENT_OUTPUT_REMOVE, MAN, REG },
+	{ EVENT_OUTPUT_SEEN, MAN, REG },
+	{ EVENT_DEPLOYMENT_MARKED, REG, STORY },
+	{ EVENT_STREAM_JOINED, REG, STORY },
+	{ EVENT_STREAM_LEFT, REG, STORY },
+	{ EVENT_STREAM_PROVISIONED, REG, STORY },
+	{ EVENT_STREAM_INGEST, REG, STORY },
+	{ EVENT_STREAM_PLAYBACK, REG, STORY },
+	{ EVENT_STREAM_OUTPUT, REG, STORY },
+	{ EVENT_STREAM_INPUT_SETTLED, REG, STORY },
+	{ EVENT_SNAPSHOT_MANAGED, REG, UNM | MAN | SCH | CON | OP },
+	{ EVENT_SNAPSHOT_OUTPUTS, REG, UNM | MAN | SCH | CON | OP },
+	{ EVENT_PROVIDER_CREATE, MAN, PUBLISHED },
+	{ EVENT_PROVIDER_DONE, MAN, PUBLISHED },
+	{ EVENT_PROVIDER_ASK, OP | CON, MAN },
+	{ EVENT_PROVIDER_ROW, MAN, OP | CON },
+	{ EVENT_PROVIDER_REPORT, MAN, OP | CON },
+	{ EVENT_NONE, 0, 0 },
+};
+
 ParameterizedTestParameters(roles, important_events)
 {
-	static struct row rows[] = {
-		{ EVENT_PEER_HELLO, SCH | UNM | MAN | GW | CON | OP, REG | SCH | UNM | MAN },
-		{ EVENT_PEER_WELCOME, REG | SCH | UNM | MAN, SCH | UNM | MAN | GW | CON | OP },
-		{ EVENT_PEER_ACK, REG | SCH | UNM | MAN, SCH | UNM | MAN | GW | CON | OP },
-		{ EVENT_PEER_REFUSED, REG | SCH | UNM | MAN, SCH | UNM | MAN | GW | CON | OP },
-		{ EVENT_EDGE_LINK_OPENED, GW, REG },
-		{ EVENT_EDGE_STATUS, GW, REG },
-		{ EVENT_EDGE_DEVICE_TOLD, GW, REG },
-		{ EVENT_EDGE_APP_TOLD, GW, REG },
-		{ EVENT_EDGE_APP_OPENED, GW, REG },
-		{ EVENT_REGISTRY_APP_RESULT, REG, GW },
-		{ EVENT_REGISTRY_LINK_CLOSE, REG, GW },
-		{ EVENT_REGISTRY_CHECKED, REG, GW },
-		{ EVENT_DELIVER_START, UNM | MAN, GW },
-		{ EVENT_DELIVER_STOP, UNM | MAN, GW },
-		{ EVENT_DELIVER_STATUS, UNM | MAN, GW },
-		{ EVENT_REQUEST_DONE, UNM | MAN, GW },
-		{ EVENT_REQUEST_START, GW, UNM | MAN },
-		{ EVENT_REQUEST_STOP, GW, UNM | MAN },
-		{ EVENT_STREAM_OPEN, UNM | MAN, REG },
-		{ EVENT_STREAM_CLOSE, UNM | MAN, REG },
-		{ EVENT_STREAM_RESULT, REG, UNM | MAN },
-		{ EVENT_STREAM_MISSED, SCH, REG },
-		{ EVENT_TIMER_EXPIRED, SCH, REG },
-		{ EVENT_GATEWAY_SEEN, SCH, REG },
-		{ EVENT_PROBE_BATCH, SCH, GW },
-		{ EVENT_ACK_BATCH, GW, SCH },
-		{ EVENT_GATEWAY_BEAT, GW, SCH },
-		{ EVENT_GATEWAY_CHANGED, REG, STORY },
-		{ EVENT_LINK_CHANGED, REG, STORY },
-		{ EVENT_STREAM_OPENED, REG, STORY },
-		{ EVENT_STREAM_STATUS, REG, STORY },
-		{ EVENT_STREAM_MOVED, REG, STORY },
-		{ EVENT_STREAM_CLOSED, REG, STORY },
-		{ EVENT_STREAM_TOLD, REG, STORY },
-		{ EVENT_STREAM_STOP_SETTLED, REG, STORY },
-		{ EVENT_SNAPSHOT_GET, UNM | MAN | SCH | CON | OP, REG },
-		{ EVENT_SNAPSHOT_BEGIN, REG, UNM | MAN | SCH | CON | OP },
-		{ EVENT_SNAPSHOT_STREAM, REG, UNM | MAN | SCH | CON | OP },
-		{ EVENT_SNAPSHOT_END, REG, UNM | MAN | SCH | CON | OP },
-		{ EVENT_OPERATOR_STOP, OP | CON, REG },
-		{ EVENT_OPERATOR_RESULT, REG, OP | CON },
-		{ EVENT_HISTORY_GET, OP | CON, REG },
-		{ EVENT_HISTORY_END, REG, OP | CON },
-		{ EVENT_PROBE_SENT, SCH, PUBLISHED },
-		{ EVENT_PROBE_ACKED, SCH, PUBLISHED },
-		{ EVENT_PROBE_MISSED, SCH, PUBLISHED },
-		{ EVENT_NONE, 0, 0 },
-	};
-
 	return cr_make_param_array(struct row, rows, sizeof rows / sizeof rows[0]);
 }
 
@@ -105,7 +131,7 @@ static bool may(enum stream_event_type type, enum role from, enum role to)
 /* Operational events come from whoever lives them; all of the story from the registry. */
 static bool is_ops(enum stream_event_type type)
 {
-	return type >= EVENT_ACTOR_STARTED;
+	return type >= EVENT_ACTOR_STARTED && type < EVENT_PROVIDER_ASK;
 }
 
 Test(roles, only_the_registry_tells_the_story)
@@ -133,7 +159,9 @@ Test(roles, operational_events_are_only_published)
 	}
 }
 
-/* Looking is harmless: of what operators may send, only operator.stop changes anything. */
+/* Looking is harmless: of what operators may send, only operator.stop changes anything, and
+ * provider.ask, which deletes what nobody knows.
+ */
 Test(roles, operators_and_consoles_can_ask_and_stop)
 {
 	EACH_TYPE(type)
@@ -145,8 +173,12 @@ Test(roles, operators_and_consoles_can_ask_and_stop)
 			     stream_event_name(type));
 		cr_assert_eq(may(type, ROLE_CONSOLE, ROLE_REGISTRY), expected, "%s",
 			     stream_event_name(type));
+		cr_assert_eq(may(type, ROLE_OPERATOR, ROLE_MANAGED),
+			     type == EVENT_PEER_HELLO || type == EVENT_PROVIDER_ASK, "%s",
+			     stream_event_name(type));
 		for (unsigned to = 1; to < ROLE_COUNT; to++)
 			cr_assert(to == ROLE_REGISTRY || type == EVENT_PEER_HELLO ||
+					  type == EVENT_PROVIDER_ASK ||
 					  !may(type, ROLE_OPERATOR, (enum role)to),
 				  "%s", stream_event_name(type));
 	}

@@ -93,7 +93,7 @@ static void expect_quiet(void)
 	cr_assert_eq(cores.registry->state.streams_count, 0);
 	cr_assert_eq(cores.unmanaged->state.streams_count, 0);
 	cr_assert_eq(state_hash(&cores.registry->state), state_hash(&cores.unmanaged->state));
-	cr_assert_eq(cores.unmanaged->pending_high, 0);
+	cr_assert_eq(cores.unmanaged->asks.high, 0);
 }
 
 /* Transcripts -------------------------------------------------------------------------------- */

@@ -384,6 +384,6 @@ Test(unmanaged_judge, refusals_of_the_registry, .init = setup)
 		handle(INPUT_MESSAGE, &result);
 		expect_verdict(""); /* answered once */
 	}
-	cr_assert_eq(core.stats.refused, sizeof rows / sizeof rows[0]);
-	cr_assert_eq(core.texts.dropped_count + core.pending_high, 0, "nothing is kept");
+	cr_assert_eq(core.asks.stats.refused, sizeof rows / sizeof rows[0]);
+	cr_assert_eq(core.asks.texts.dropped_count + core.asks.high, 0, "nothing is kept");
 }

@@ -167,9 +167,9 @@ static void expect_done(uint64_t request, enum result result)
 static void expect_none_pending(void)
 {
 	tick();
-	cr_assert_eq(core.pending_high, 0);
-	cr_assert_eq(core.parked, 0);
-	cr_assert_eq(core.texts.used_bytes, 0);
+	cr_assert_eq(core.asks.high, 0);
+	cr_assert_eq(core.asks.parked, 0);
+	cr_assert_eq(core.asks.texts.used_bytes, 0);
 }
 
 Test(unmanaged_requests, without_a_mirror_there_is_nothing_to_do)
@@ -297,7 +297,7 @@ Test(unmanaged_requests, the_same_number_of_another_gateway, .init = setup)
 	message(result_of(1, RESULT_FULL, ""));
 	expect_done(1, RESULT_REFUSED);
 	cr_assert_eq(fx.items[0].peer.incarnation, GATEWAY);
-	cr_assert_eq(core.pending_high, 2);
+	cr_assert_eq(core.asks.high, 2);
 }
 
 /* Parked ------------------------------------------------------------------------------------- */
@@ -450,8 +450,8 @@ Test(unmanaged_requests, a_stop_is_asked_again_until_it_is_carried_out, .init = 
 
 static void expire(void)
 {
-	cr_assert_leq(unmanaged_deadline(&core), EXPIRY_MS + PENDING_MARGIN_MS);
-	now_ms = EXPIRY_MS + PENDING_MARGIN_MS - 1;
+	cr_assert_leq(unmanaged_deadline(&core), EXPIRY_MS + ASKS_MARGIN_MS);
+	now_ms = EXPIRY_MS + ASKS_MARGIN_MS - 1;
 	tick();
 	cr_assert(fx.count == 0 || last()->type != EVENT_REQUEST_DONE, "the answer may still come");
 	now_ms++;
@@ -467,7 +467,7 @@ Test(unmanaged_requests, a_parked_one_expires, .init = setup)
 	expire();
 	expect_done(1, RESULT_REFUSED);
 	cr_assert(text_is(last()->request_done.code, "INTERNAL_ERROR"));
-	cr_assert_eq(core.stats.expired, 1);
+	cr_assert_eq(core.asks.stats.expired, 1);
 	expect_none_pending();
 }
 
@@ -499,7 +499,7 @@ Test(unmanaged_requests, one_that_was_answered_or_told_is_done, .init = setup)
 Test(unmanaged_requests, an_answer_just_in_time, .init = setup)
 {
 	message(start_of(1));
-	now_ms = EXPIRY_MS + PENDING_MARGIN_MS / 2;
+	now_ms = EXPIRY_MS + ASKS_MARGIN_MS / 2;
 	tick();
 	tell_opened(1, "s1", 100);
 	expect_said("deliver.start deliver.status");
@@ -519,7 +519,7 @@ Test(unmanaged_requests, some_never_expire, .init = setup)
 	now_ms = INT64_MAX / 2;
 	for (unsigned i = 0; i < 4; i++)
 		tick();
-	cr_assert_eq(core.pending_high, 2);
+	cr_assert_eq(core.asks.high, 2);
 }
 
 /* Too many ----------------------------------------------------------------------------------- */
@@ -528,34 +528,34 @@ Test(unmanaged_requests, one_past_the_limit, .init = setup)
 {
 	struct stream_event start;
 
-	for (uint64_t request = 1; request <= PENDING_MAX; request++) {
+	for (uint64_t request = 1; request <= ASKS_MAX; request++) {
 		message(start_of(request));
 		expect_said("stream.open");
 	}
-	start = start_of(PENDING_MAX + 1);
+	start = start_of(ASKS_MAX + 1);
 	message(start);
 	expect_said("request.done");
-	expect_done(PENDING_MAX + 1, RESULT_REFUSED);
+	expect_done(ASKS_MAX + 1, RESULT_REFUSED);
 	cr_assert(text_is(last()->request_done.code, "INTERNAL_ERROR"));
 	cr_assert(text_is(last()->request_done.reason,
 			  "Too many requests at once, try again in 1 s"));
-	message(stop_of(PENDING_MAX + 2, ""));
-	expect_done(PENDING_MAX + 2, RESULT_REFUSED);
-	cr_assert_eq(core.stats.full, 2);
+	message(stop_of(ASKS_MAX + 2, ""));
+	expect_done(ASKS_MAX + 2, RESULT_REFUSED);
+	cr_assert_eq(core.asks.stats.full, 2);
 	message(result_of(77, RESULT_FULL, ""));
 	message(start);
 	expect_said("stream.open");
 	/* All of them are answered in the end, however many: in slices. */
 	unsigned answered = 0;
 
-	now_ms = EXPIRY_MS + PENDING_MARGIN_MS;
-	for (unsigned ticks = 0; core.pending_high > 0; ticks++) {
+	now_ms = EXPIRY_MS + ASKS_MARGIN_MS;
+	for (unsigned ticks = 0; core.asks.high > 0; ticks++) {
 		cr_assert(ticks < 100);
 		cr_assert_leq(unmanaged_deadline(&core), now_ms);
 		tick();
 		answered += (unsigned)fx.count;
 	}
-	cr_assert_eq(answered, PENDING_MAX);
+	cr_assert_eq(answered, ASKS_MAX);
 	expect_none_pending();
 }
 
@@ -571,16 +571,16 @@ Test(unmanaged_requests, texts_of_requests_have_a_limit_too, .init = setup)
 	start.request_start.video = start.request_start.audio = start.request_start.options =
 		text_of(big);
 	start.request_start.seen_seq = seq + 1000; /* they all wait */
-	for (; core.stats.full == 0; request++) {
-		cr_assert(request <= PENDING_MAX + 1);
+	for (; core.asks.stats.full == 0; request++) {
+		cr_assert(request <= ASKS_MAX + 1);
 		start.request = request;
 		message(start);
 	}
 	expect_done(request - 1, RESULT_REFUSED);
 	cr_assert_gt(request, 3000);
-	cr_assert_eq(core.parked, core.pending_high);
-	now_ms = EXPIRY_MS + PENDING_MARGIN_MS;
-	for (unsigned i = 0; i < 100 && core.pending_high > 0; i++)
+	cr_assert_eq(core.asks.parked, core.asks.high);
+	now_ms = EXPIRY_MS + ASKS_MARGIN_MS;
+	for (unsigned i = 0; i < 100 && core.asks.high > 0; i++)
 		tick();
 	expect_none_pending();
 }

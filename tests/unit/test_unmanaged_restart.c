@@ -166,7 +166,7 @@ static void check(const struct plan *plan)
 		expect(!strstr(device(), "start") || ends_with(device(), " pa"), plan);
 	expect(active || !ends_with(device(), "start S1 pa"), plan);
 	expect(cores.registry->state.streams_count == (active != NULL), plan);
-	expect(cores.unmanaged->pending_high == 0, plan);
+	expect(cores.unmanaged->asks.high == 0, plan);
 	expect(state_hash(&cores.registry->state) == state_hash(&cores.unmanaged->state), plan);
 }
 

@@ -1,0 +1,3 @@
+# A text as a C string, line by line.
+s/[\"]/\\&/g
+s/.*/"&\\n"/

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/* Goal: wherever the adapter dies, no input is left, every request is answered, the device is told
+ * to stop and every viewer hears one end (design.md 1, 5).  Method: the life of a stream, and the
+ * adapter dying at every single input and effect of it; its next life is asked again what had no
+ * answer, as gateways do.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "tests/lib/managed_stage.h"
+
+#define DESTINATIONS "[{\"url\":\"rtmp://a/k1\"},{\"url\":\"rtmp://b/k2\"}]"
+#define ALL "[rtmp://a/k1=stopped rtmp://b/k2=stopped rtmp://c/k3(C)=stopped] final"
+
+enum step { STEP_WATCH, STEP_STREAMING, STEP_JOIN, STEP_OUTPUT, STEP_LEAVE, STEP_STOP, STEPS };
+
+struct plan {
+	uint32_t crash_in;
+	bool honours; /* the provider knows an operation by its id */
+	bool lost; /* the first answer to create is lost */
+	bool resync; /* not a death: the same life hears a snapshot */
+};
+
+static bool asked[STEPS + 1];
+
+static void ask(enum step step)
+{
+	asked[step] = true;
+	if (step == STEP_WATCH)
+		stage_watch_to("pa", 1, DESTINATIONS);
+	else if (step == STEP_JOIN)
+		stage_watch("pb", 3);
+	else if (step == STEP_OUTPUT)
+		stage_output_add("pa", 4, "rtmp://c/k3", "C");
+	else if (step == STEP_LEAVE)
+		stage_stop("pb", 5);
+	else if (step == STEP_STOP)
+		stage_stop("pa", 6);
+	else if (stage_active() && stage_active()->start_delivered)
+		stage_device(DEVICE_STREAMING);
+}
+
+static bool answered(enum step step)
+{
+	static const unsigned requests[STEPS] = { 1, 0, 3, 4, 5, 6 };
+	char done[32], outputs[32];
+
+	(void)snprintf(done, sizeof done, "done %u ", requests[step]);
+	(void)snprintf(outputs, sizeof outputs, "outputs %u ", requests[step]);
+	return step == STEP_STREAMING || stage_said(done) || stage_said(outputs);
+}
+
+static void revive(const struct plan *plan, enum step upto)
+{
+	if (!stage.adapter_down)
+		return;
+	stage_restart();
+	for (enum step step = 0; step <= upto; step++)
+		if (asked[step] && !answered(step))
+			ask(step); /* the same request, by the same id */
+	stage_pass(2000);
+	(void)plan;
+}
+
+static unsigned count_of(const char *word)
+{
+	unsigned count = 0;
+
+	for (const char *at = stage.log; (at = strstr(at, word)); at += strlen(word))
+		count++;
+	return count;
+}
+
+/* Return: whether it died on the way. */
+static bool live(const struct plan *plan)
+{
+	memset(asked, 0, sizeof asked);
+	stage_defaults();
+	stage.honours = plan->honours;
+	stage_open();
+	stage.positions = 0;
+	stage.crash_in = plan->resync ? 0 : plan->crash_in;
+	if (plan->lost)
+		stage_plan_effect(EVENT_PROVIDER_CREATE, CALL_UNKNOWN, "timeout");
+	for (enum step step = 0; step < STEPS; step++) {
+		ask(step);
+		if (plan->resync && plan->crash_in == (uint32_t)step + 1)
+			stage_resync();
+		stage_pass(300);
+		revive(plan, step);
+		stage_pass(3000);
+		revive(plan, step);
+	}
+	bool died = stage.crash_in == 0;
+
+	stage.crash_in = 0;
+	for (enum step step = 0; step < STEPS; step++)
+		cr_expect(answered(step), "step %d has no answer: %s", (int)step, stage.log);
+	cr_expect_eq(count_of("done 1 INTERNAL"), 0, "%s", stage.log);
+	cr_expect_geq(count_of("G start S1"), 1, "%s", stage.log);
+	cr_expect_geq(count_of("G stop S1"), 1, "%s", stage.log);
+	/* Of what is closed the outputs are not kept: a later life tells the end without them. */
+	cr_expect_geq(count_of("pa stopped " ALL) + count_of("pa stopped final"), 1, "%s",
+		      stage.log);
+	cr_expect_geq(count_of("pb stopped " ALL), 1, "%s", stage.log);
+	stage_pass(5000000); /* until leaks are old enough and found */
+	cr_expect_eq(stage_inputs_there(), 0, "an input is left: %s", stage.log);
+	cr_expect_eq(stage.registry->state.streams_count, 0, "a record is left");
+	cr_expect_eq(stage.managed->asks.high, 0, "a request is left");
+	stage_close();
+	return died;
+}
+
+static void die_everywhere(struct plan plan)
+{
+	unsigned deaths = 0;
+
+	for (plan.crash_in = 1; live(&plan); plan.crash_in++)
+		deaths++;
+	cr_expect_geq(deaths, 100, "it died only %u times", deaths);
+}
+
+Test(managed_restart, at_every_position)
+{
+	die_everywhere((struct plan){ .honours = true });
+}
+
+Test(managed_restart, at_every_position_with_a_forgetful_provider)
+{
+	die_everywhere((struct plan){ .honours = false });
+}
+
+Test(managed_restart, at_every_position_with_a_lost_answer)
+{
+	die_everywhere((struct plan){ .honours = true, .lost = true });
+}
+
+Test(managed_restart, a_snapshot_at_every_step)
+{
+	for (uint32_t step = 1; step <= STEPS; step++) {
+		(void)live(&(struct plan){ .crash_in = step, .honours = true, .resync = true });
+		(void)live(&(struct plan){ .crash_in = step, .honours = false, .resync = true });
+	}
+}
+
+/* Secrets ------------------------------------------------------------------------------------ */
+
+TestSuite(managed_secrets, .init = stage_defaults, .fini = stage_close);
+
+/* The story that follows a snapshot has no secrets; what was asked before it had. */
+Test(managed_secrets, outlive_a_snapshot)
+{
+	stage_open();
+	stage.hold = true;
+	stage_watch("pa", 1);
+	const struct state_stream *stream = stage_active();
+	struct stream_event made = { .type = EVENT_INPUT_MADE,
+				     .user_id = TEXT("u@x"),
+				     .stream_id = state_text(&stage.registry->state, stream->id),
+				     .epoch = stream->epoch };
+
+	stage_forget();
+	/* As an earlier life would have it, late. */
+	made.input_made.input_id = TEXT("I1");
+	made.input_made.ingest = TEXT("rtmp://in/I1");
+	stage_say((struct peer){ ROLE_MANAGED, 77 }, made);
+	stage_expect("pa initializing 'Waiting for stream to start...'; done 1 ok");
+	stage.hold = false;
+	stage_release();
+	stage_pass(2100);
+	stage_expect("G start S1 rtmp://in/I1");
+}
+
+Test(managed_secrets, are_adopted)
+{
+	stage_open();
+	stage_watch("pa", 1);
+	stage_forget();
+	stage.log_looks = true;
+	stage_restart();
+	stage_expect("adopt I1; adopt ; quota; "
+		     "pa initializing 'Waiting for stream to start...'; list 0");
+	stage_pass(100);
+	stage_forget();
+}
+
+/* What was asked of the registry before a snapshot is in the story behind it. */
+Test(managed_secrets, of_what_was_asked_before_a_snapshot)
+{
+	stage_open();
+	stage.hold = true;
+	stage_watch_to("pa", 1, "[{\"url\":\"rtmp://a/k\"}]");
+	stage.registry_late = true;
+	stage_release();
+	stage_pass(MANAGED_OUTPUTS_WAIT_MS + 20); /* the output is not answered for */
+	stage_resync();
+	stage_forget();
+	stage_let_through();
+	cr_assert(stage_said("G start S1 rtmp://in/I1"), "%s", stage.log);
+	cr_assert(stage_said("done 1 ok"));
+	stage.hold = false;
+	stage_release();
+	stage_pass(3000);
+	cr_assert(stage_said("[rtmp://a/k=stopped]"), "%s", stage.log);
+}
+
+Test(managed_secrets, of_outputs_that_were_asked_for_before_a_snapshot)
+{
+	stage_open();
+	stage.hold = true;
+	stage.registry_late = true;
+	stage_watch_to("pa", 1, "[{\"url\":\"rtmp://a/k\"}]");
+	stage_let_through(); /* stream.open */
+	stage_forget();
+	stage_restart();
+	stage.registry_late = true;
+	stage_watch_to("pa", 1, "[{\"url\":\"rtmp://a/k\"}]");
+	stage_let_through();
+	stage.registry_late = true;
+	stage_pass(2000);
+	stage_resync(); /* output.add is on its way, its URL will not be in the story */
+	stage_let_through();
+	stage.hold = false;
+	stage_release();
+	stage_pass(3000);
+	cr_assert(stage_said("rtmp://a/k=stopped"), "%s", stage.log);
+}
+
+/* A life that is refused does not know what an earlier one has made. */
+Test(managed_secrets, what_an_earlier_life_made_is_found)
+{
+	stage_open();
+	stage.hold = true;
+	stage_watch("pa", 1);
+	const struct state_stream *stream = stage_active();
+	struct stage_input *input = stage_input_add("I9", "marked", 0);
+
+	(void)text_put(state_text(&stage.registry->state, stream->id), input->stream_id,
+		       sizeof input->stream_id);
+	stage_plan(EVENT_PROVIDER_CREATE, CALL_REFUSED, "no");
+	stage_forget();
+	stage.hold = false;
+	stage_restart();
+	stage_pass(100);
+	stage_expect("create S1; delete I9");
+	cr_assert_eq(stage_inputs_there(), 0);
+	cr_assert_eq(stage.registry->state.streams_count, 0);
+	stage_watch("pa", 1); /* asked again, too late to know more */
+	stage_pass(MANAGED_GONE_MS);
+	stage_expect("done 1 INTERNAL_ERROR: Failed to create live stream: it was over before it "
+		     "began");
+}
+
+/* Asked twice, a provider that forgets makes two: the device gets the one that the story names. */
+Test(managed_secrets, are_those_of_the_input_that_the_story_names)
+{
+	stage.honours = false;
+	stage_open();
+	stage_pass(1000);
+	stage.hold = true;
+	stage_watch("pa", 1);
+	stage.registry_late = true;
+	stage_release(); /* input.made of I1 is on its way */
+	stage_resync();
+	stage_forget();
+	stage_pass(20);
+	stage_release(); /* and now that of I2 as well */
+	stage_let_through();
+	cr_assert(stage_said("G start S1 rtmp://in/I1"), "%s", stage.log);
+	cr_assert_not(stage_said("rtmp://in/I2"), "%s", stage.log);
+}
