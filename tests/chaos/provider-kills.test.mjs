@@ -16,6 +16,7 @@ const kills = full ? 240 : 24;
 const users = full ? 8 : 4;
 const betweenMs = { least: 50, most: 700 }; /* from ready to the next kill */
 const settleMs = 20000; /* for restart, back-off and reconciliation after the last fault */
+const timeout = 90000 * slack; /* of a step; most of that is patience with the restart */
 const destination = { url: 'rtmp://a.rtmp.example.com/live2/OUTKEY', name: 'elsewhere' };
 
 let world, vendor;
@@ -35,7 +36,7 @@ const fastly = {
     leak_age_s: 1,
     provisions_per_user_per_min: 1000,
     provisions_per_min: 10000,
-    owed_per_user_max: 100,
+    owed_per_user_max: 32,
   },
   gateway: { starts_per_min: 6000, starts_burst: 1000 },
   session: { app_grace_ms: 5000 },
@@ -140,6 +141,7 @@ async function oneLife(victim, step, effect) {
     const input = vendor.inputOf(first.msg.streamId);
 
     assert.ok(input && !input.deleted && input.enabled, `the input of a live stream is there`);
+    if (step === 'lifecycle') await arrived; /* asked while the stream runs, or never */
     leave(app);
     await app.waitFor((e) => isStatus(e, 'stopped', 'error'), 15000, { what: 'the end' });
     await glasses.waitMessage('stop_rtmp_stream', 10000);
@@ -156,7 +158,7 @@ describe('kill -9 at every step', () => {
   for (const victim of ['managed-adapter', 'registry'])
     for (const step of steps)
       for (const effect of [true, false])
-        test(`${victim}, at ${step}, which ${effect ? 'takes' : 'takes no'} effect`, () =>
+        test(`${victim}, at ${step}, which ${effect ? 'takes' : 'takes no'} effect`, { timeout }, () =>
           oneLife(victim, step, effect));
 });
 
