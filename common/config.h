@@ -60,7 +60,7 @@
 	K(INT, managed, stop_deadline_ms, "60000", 10, 3600000, "without a sign that it stopped") \
 	K(INT, managed, grace_ms, "0", 0, 3600000, "more time after the loss of the socket") \
 	K(INT, managed, duration_max_ms, "0", 0, 31536000000, "a stream is ended after so long; 0: never") \
-	K(STR, managed, provider, "none", 1, 16, "local, cloudflare, or none: managed streams are refused as not configured") \
+	K(STR, managed, provider, "local", 1, 16, "local, cloudflare, or none: managed streams are refused as not configured") \
 	K(INT, managed, request_timeout_ms, "28000", 1000, 60000, "an app's request is answered or refused by then") \
 	K(INT, managed, create_timeout_ms, "10000", 100, 60000, "one call to the provider") \
 	K(INT, managed, create_tries, "3", 1, 10, "to make an input, before the app is refused") \

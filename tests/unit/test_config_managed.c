@@ -105,9 +105,9 @@ Test(config_managed, vendor_is_chosen_by_its_own_names)
 	cr_assert_eq(load(both, NULL), 0, "%s", error);
 	cr_assert_str_eq(config.managed_provider, "cloudflare");
 	cr_assert_eq(load(one, NULL), 0, "%s", error);
-	cr_assert_str_eq(config.managed_provider, "none");
+	cr_assert_str_eq(config.managed_provider, "local");
 	cr_assert_eq(load(half, NULL), 0, "%s", error);
-	cr_assert_str_eq(config.managed_provider, "none");
+	cr_assert_str_eq(config.managed_provider, "local");
 	cr_assert_eq(load(named, NULL), 0, "%s", error);
 	cr_assert_str_eq(config.managed_provider, "none");
 	cr_assert_eq(load(both, sets), 0, "%s", error);
