@@ -137,6 +137,19 @@ static void apply_opened(struct scheduler *self, uint32_t slot, uint64_t opened)
 			      self->now_ms + kind->duration_max_ms);
 }
 
+/* A row of what has happened meanwhile counts fewer misses than we did: the device has said
+ * something that we never heard of.  If nothing has, it is our last report that is not there yet.
+ */
+static void forgive(struct scheduler *self, uint32_t slot, const struct told *told)
+{
+	struct probe *probe = &self->probes[slot];
+
+	if (!told->row || told->cause == self->watches[slot].cause || probe->missed <= told->missed)
+		return;
+	probe->missed = (uint16_t)told->missed;
+	probe->flags &= (uint8_t) ~(PROBE_EXPIRED | PROBE_RECOVERED);
+}
+
 static void apply(struct scheduler *self, uint32_t slot, const struct told *told)
 {
 	struct probe *probe = &self->probes[slot];
@@ -227,6 +240,7 @@ static void tell(struct scheduler *self, const struct stream_event *event, const
 	}
 	watch->generation = self->generation;
 	watch->seq = event->seq;
+	forgive(self, slot, told);
 	watch->cause = told->cause;
 	apply(self, slot, told);
 }

@@ -32,7 +32,8 @@ size_t managed_bytes(const struct managed_options *options)
 	       aligned(MANAGED_ADDS_MAX * sizeof(struct managed_add)) +
 	       aligned(MANAGED_RATES * sizeof(struct managed_rate)) +
 	       aligned(MANAGED_SEEN_MAX * sizeof(struct managed_seen)) +
-	       aligned(MANAGED_KEPT_MAX * sizeof(struct managed_kept)) + 64;
+	       aligned(MANAGED_KEPT_MAX * sizeof(struct managed_kept)) +
+	       aligned(managed_away_max(options) * sizeof(struct managed_away)) + 64;
 }
 
 /* The next @bytes of @at. */
@@ -69,6 +70,7 @@ void managed_init(struct managed *self, const struct managed_options *options, v
 	self->rates = cut(&at, MANAGED_RATES * sizeof(struct managed_rate));
 	self->seen = cut(&at, MANAGED_SEEN_MAX * sizeof(struct managed_seen));
 	self->kept = cut(&at, MANAGED_KEPT_MAX * sizeof(struct managed_kept));
+	self->away = cut(&at, managed_away_max(options) * sizeof(struct managed_away));
 	state_init(&self->state, &options->state, at);
 }
 
@@ -427,6 +429,8 @@ static void on_synced(struct managed *self, uint64_t seq)
 		repeat_soon(self);
 	self->asks.synced = true;
 	self->asks.seq = seq;
+	managed_away_return(self);
+	managed_asks_synced(self);
 	if (self->options.provider != PROVIDER_NONE)
 		self->adopt_slot = 0;
 	asks_parked_step(&self->asks);

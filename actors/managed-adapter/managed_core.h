@@ -37,6 +37,7 @@
 #define MANAGED_RATES 1024 /* users whose provisions of the last minute are counted */
 #define MANAGED_SEEN_MAX 4096 /* inputs without a record that are remembered between two lists */
 #define MANAGED_KEPT_MAX 1024 /* streams whose secrets outlive a snapshot */
+#define MANAGED_AWAY_MAX 4096 /* streams of which what is under way does */
 #define MANAGED_LIST_TRIES 5 /* of one page, before the comparison is given up */
 #define MANAGED_RECORD_ROOM \
 	40 /* effects that one record may need: 16 viewers, a start, 8 stops \
@@ -80,6 +81,7 @@ struct managed_add;
 struct managed_rate;
 struct managed_seen;
 struct managed_kept;
+struct managed_away;
 
 /* An operator who waits for rows and a report. */
 struct managed_asker {
@@ -132,6 +134,8 @@ struct managed {
 	struct managed_seen *seen;
 	struct managed_kept *kept;
 	uint32_t kept_next; /* the oldest of them */
+	struct managed_away *away; /* works, between a snapshot's beginning and its end */
+	uint32_t away_count;
 };
 
 /* managed_bytes() - memory that managed_init() needs; zeroed by the caller. */

@@ -62,9 +62,11 @@ struct managed_work {
 	struct output_work outputs[OUTPUTS_MAX];
 };
 
+#define SLOT_AWAY (STATE_NONE - 1) /* of a work that waits for the end of a snapshot */
+
 struct managed_call {
 	uint64_t number; /* 0: free */
-	uint32_t slot; /* of a work; STATE_NONE: of the comparison */
+	uint32_t slot; /* of a work; STATE_NONE: of the comparison; or SLOT_AWAY */
 	uint32_t output; /* number; 0: not about an output */
 	uint16_t type; /* enum stream_event_type */
 };
@@ -78,7 +80,7 @@ struct managed_rate {
 /* One of our own requests to the registry: an initial output. */
 struct managed_add {
 	uint64_t request; /* 0: free */
-	uint32_t slot; /* of the work */
+	uint32_t slot; /* of the work; STATE_NONE: there has been a snapshot since */
 	uint32_t index; /* among its destinations */
 };
 
@@ -98,6 +100,13 @@ struct managed_kept {
 	char stream_id[STREAM_ID_MAX];
 	uint8_t length; /* 0: free */
 	struct pooled input_id, ingest, destinations;
+};
+
+/* What is under way for a stream while nobody knows in which slot it will be. */
+struct managed_away {
+	char stream_id[STREAM_ID_MAX];
+	uint8_t length;
+	struct managed_work work;
 };
 
 static inline struct text managed_text(const struct managed *self, struct pooled kept)
@@ -134,6 +143,8 @@ void managed_asks_closed(struct managed *self, struct text stream_id,
 void managed_asks_left(struct managed *self, struct text stream_id, struct text package);
 void managed_asks_output(struct managed *self, struct text stream_id,
 			 const struct stream_event *event);
+/* A snapshot has ended: what was waited for may have happened before it. */
+void managed_asks_synced(struct managed *self);
 void managed_answered_step(struct managed *self);
 int64_t managed_answered_ms(const struct managed *self);
 
@@ -209,6 +220,15 @@ struct text managed_kept_ingest(const struct managed *self, struct text stream_i
 				struct text input_id);
 struct text managed_kept_destinations(const struct managed *self, struct text stream_id);
 
+uint32_t managed_away_max(const struct managed_options *options);
+/* A snapshot begins: what is under way for @work is put aside, if there is anything. */
+void managed_away_keep(struct managed *self, struct managed_work *work);
+/* It has ended: each goes back to its stream. */
+void managed_away_return(struct managed *self);
+/* The answer to a call of one that is still away. */
+void managed_away_done(struct managed *self, const struct managed_call *call,
+		       const struct stream_event *answer);
+
 /* managed_make.c: from wanted to made, or given up */
 void managed_make_step(struct managed *self, struct managed_work *work,
 		       const struct state_stream *stream);
@@ -216,6 +236,9 @@ void managed_make_step(struct managed *self, struct managed_work *work,
 void managed_create(struct managed *self, struct managed_work *work,
 		    const struct state_stream *stream);
 void managed_make_done(struct managed *self, struct managed_work *work,
+		       const struct stream_event *answer);
+/* The same while its stream is not known. */
+void managed_make_away(struct managed *self, struct managed_work *work,
 		       const struct stream_event *answer);
 void managed_tell_made(struct managed *self, struct managed_work *work,
 		       const struct state_stream *stream);
@@ -233,6 +256,8 @@ void managed_outputs_open(struct managed *self, struct managed_work *work,
 /* The URL of a new output, which its story does not have. */
 struct text managed_output_url(struct managed *self, const struct stream_event *event);
 void managed_on_add_result(struct managed *self, const struct stream_event *event);
+/* A snapshot begins: no slot means what it did. */
+void managed_adds_clear(struct managed *self);
 /* Call for what is due; the time of what is due next. */
 int64_t managed_outputs_step(struct managed *self, struct managed_work *work,
 			     const struct state_stream *stream);

@@ -96,7 +96,6 @@ static bool keep_made(struct managed *self, struct managed_work *work,
 static void on_made(struct managed *self, struct managed_work *work,
 		    const struct state_stream *stream)
 {
-	self->stats.created++;
 	(void)managed_work_name(self, work, made(self, work, MADE_ID));
 	managed_work_enter(self, work, STAGE_OUTPUTS, self->now_ms + MANAGED_OUTPUTS_WAIT_MS);
 	if (stream->phase == PHASE_CLOSED || !managed_outputs_await(self, work, stream)) {
@@ -136,25 +135,55 @@ static void learn(struct managed *self, struct managed_work *work,
 		managed_deliver_start(self, stream);
 }
 
+/* Whether it is made; else it is noted if it may have been, for all we know. */
+static bool is_made(struct managed *self, struct managed_work *work,
+		    const struct stream_event *answer)
+{
+	enum call_outcome outcome = answer->provider_done.outcome;
+
+	if (outcome == CALL_OK && keep_made(self, work, answer)) {
+		self->stats.created++;
+		return true;
+	}
+	work->doubt |= outcome == CALL_UNKNOWN || outcome == CALL_OK;
+	return false;
+}
+
+static bool may_retry(struct managed *self, struct managed_work *work,
+		      const struct stream_event *answer)
+{
+	enum call_outcome outcome = answer->provider_done.outcome;
+
+	return (outcome == CALL_RETRY || outcome == CALL_UNKNOWN || outcome == CALL_OK) &&
+	       retry(self, work, answer);
+}
+
+void managed_make_away(struct managed *self, struct managed_work *work,
+		       const struct stream_event *answer)
+{
+	if (work->stage != STAGE_CREATE)
+		return;
+	bool made = is_made(self, work, answer);
+
+	if (!made && may_retry(self, work, answer))
+		return;
+	work->stage = made ? STAGE_OUTPUTS : STAGE_FAILED;
+	work->due_ms = self->now_ms;
+}
+
 void managed_make_done(struct managed *self, struct managed_work *work,
 		       const struct stream_event *answer)
 {
 	const struct state_stream *stream = managed_stream_of(self, work);
-	enum call_outcome outcome = answer->provider_done.outcome;
 
-	if (work->stage == STAGE_START && outcome == CALL_OK)
+	if (work->stage == STAGE_START && answer->provider_done.outcome == CALL_OK)
 		learn(self, work, answer);
 	if (work->stage != STAGE_CREATE)
 		return;
-	if (outcome == CALL_OK && keep_made(self, work, answer)) {
+	if (is_made(self, work, answer))
 		on_made(self, work, stream);
-		return;
-	}
-	work->doubt |= outcome == CALL_UNKNOWN || outcome == CALL_OK;
-	bool again = outcome == CALL_RETRY || outcome == CALL_UNKNOWN || outcome == CALL_OK;
-
-	if (stream->phase == PHASE_CLOSED)
+	else if (stream->phase == PHASE_CLOSED)
 		managed_work_follow(self, stream);
-	else if (!again || !retry(self, work, answer))
+	else if (!may_retry(self, work, answer))
 		tell_failed(self, work, stream);
 }

@@ -79,9 +79,11 @@ static struct managed_add *add_of(struct managed *self, const struct stream_even
 
 static void add_settled(struct managed *self, struct managed_add *add)
 {
-	struct managed_work *work = &self->works[add->slot];
+	struct managed_work *work = add->slot != STATE_NONE ? &self->works[add->slot] : NULL;
 
 	*add = (struct managed_add){ 0 };
+	if (!work)
+		return;
 	if (work->adds > 0)
 		work->adds--;
 	if (work->adds == 0 && work->stage >= STAGE_START)
@@ -94,13 +96,20 @@ void managed_on_add_result(struct managed *self, const struct stream_event *even
 
 	if (!add || event->stream_result.result == RESULT_OK)
 		return; /* its story settles it */
-	struct managed_work *work = &self->works[add->slot];
-	const struct state_stream *stream = managed_stream_of(self, work);
+	const uint32_t slot = add->slot;
+	const struct state_stream *stream =
+		slot != STATE_NONE ? state_stream_at(&self->state, slot) : NULL;
 
 	self->stats.destinations_refused += event->stream_result.result != RESULT_DUPLICATE;
 	add_settled(self, add);
-	if (stream && work->used)
+	if (stream && self->works[slot].used)
 		managed_work_follow(self, stream);
+}
+
+void managed_adds_clear(struct managed *self)
+{
+	for (uint32_t i = 0; i < MANAGED_ADDS_MAX; i++)
+		self->adds[i].slot = STATE_NONE;
 }
 
 static struct text destinations_of(const struct managed *self, struct text stream_id)

@@ -5,6 +5,8 @@
 #include "actors/managed-adapter/managed_destination.h"
 #include "actors/managed-adapter/managed_internal.h"
 
+#define ENDED "The stream has ended"
+
 static bool is_of(const struct managed *self, const struct ask *ask, enum stream_event_type type,
 		  struct text stream_id)
 {
@@ -33,6 +35,15 @@ static void act_watch(struct managed *self, struct ask *ask)
 	event->stream_open.options = asks_text(&self->asks, ask, ASK_OPTIONS);
 }
 
+static bool watches(const struct managed *self, const struct ask *ask,
+		    const struct state_stream *stream)
+{
+	const struct state_viewer *viewer =
+		state_viewer_find(&self->state, stream, asks_text(&self->asks, ask, ASK_PACKAGE));
+
+	return viewer && viewer->state == VIEWER_WATCHING;
+}
+
 /* The registry says yes, and what it did is known here: answer, or wait for the input. */
 static void watch_settle(struct managed *self, struct ask *ask, const struct state_stream *stream)
 {
@@ -45,6 +56,7 @@ static void watch_settle(struct managed *self, struct ask *ask, const struct sta
 	}
 	if (state_managed_of(&self->state, stream)->input != INPUT_READY) {
 		ask->step = ASK_WAITING;
+		ask->due_ms = INT64_MAX;
 		return;
 	}
 	/* An earlier life of ours may have died before it told: whoever asks is answered (D9). */
@@ -89,6 +101,12 @@ static void watch_result(struct managed *self, struct ask *ask, const struct str
 	ask->due_ms = self->now_ms + (stream ? MANAGED_STORY_MS : MANAGED_GONE_MS);
 }
 
+/* Those that the story owes something, in time: see due_ms. */
+static bool is_timed(const struct ask *ask)
+{
+	return ask->step == ASK_ANSWERED || ask->step == ASK_WAITING;
+}
+
 int64_t managed_answered_ms(const struct managed *self)
 {
 	int64_t soonest = INT64_MAX;
@@ -96,31 +114,10 @@ int64_t managed_answered_ms(const struct managed *self)
 	for (uint32_t i = 0; i < self->asks.high; i++) {
 		const struct ask *ask = asks_at(&self->asks, i);
 
-		if (ask && ask->step == ASK_ANSWERED && ask->due_ms < soonest)
+		if (ask && is_timed(ask) && ask->due_ms < soonest)
 			soonest = ask->due_ms;
 	}
 	return soonest;
-}
-
-/* No story follows an answer that an earlier life of ours was given before: then what is known by
- * now has to do.  A stream that nothing is known of is over.
- */
-void managed_answered_step(struct managed *self)
-{
-	for (uint32_t i = 0; i < self->asks.high; i++) {
-		struct ask *ask = asks_at(&self->asks, i);
-
-		if (!ask || ask->step != ASK_ANSWERED || ask->due_ms > self->now_ms)
-			continue;
-		if (!asks_have_room(&self->asks) || !managed_deliver_room(self))
-			return;
-		const struct state_stream *stream =
-			state_stream_find(&self->state, asks_text(&self->asks, ask, ASK_STREAM));
-
-		if (stream && phase_active(stream->phase))
-			managed_outputs_open(self, managed_work_of(self, stream), stream, ask);
-		watch_settle(self, ask, stream);
-	}
 }
 
 static void asks_of_stream(struct managed *self, struct text stream_id, struct text package,
@@ -217,10 +214,7 @@ static void outputs_refused(struct managed *self, struct ask *ask, enum result r
 
 static void list_outputs(struct managed *self, struct ask *ask, const struct state_stream *stream)
 {
-	const struct state_viewer *viewer =
-		state_viewer_find(&self->state, stream, asks_text(&self->asks, ask, ASK_PACKAGE));
-
-	if (!viewer || viewer->state != VIEWER_WATCHING) {
+	if (!watches(self, ask, stream)) {
 		outputs_refused(self, ask, RESULT_NOT_VIEWER, "App does not watch the stream");
 		return;
 	}
@@ -305,6 +299,7 @@ static void output_result(struct managed *self, struct ask *ask, const struct st
 
 	ask->output = event->stream_result.output;
 	ask->step = ASK_WAITING;
+	ask->due_ms = INT64_MAX;
 	if (ask->type == EVENT_REQUEST_OUTPUT_REMOVE) {
 		asks_answer(&self->asks, ask)->request_outputs.output = ask->output;
 		asks_drop(&self->asks, ask);
@@ -318,6 +313,21 @@ static void output_result(struct managed *self, struct ask *ask, const struct st
 			      managed_text(self, output->error));
 	else if (told || ask->again) /* it has come and gone */
 		output_settle(self, ask, OUTPUT_NONE, (struct text){ 0 });
+}
+
+/* Behind a snapshot the record alone says what became of it. */
+static void output_look(struct managed *self, struct ask *ask, const struct state_stream *stream)
+{
+	const struct state_output *output = NULL;
+
+	if (!stream || !phase_active(stream->phase)) {
+		outputs_refused(self, ask, RESULT_NOT_FOUND, ENDED);
+		return;
+	}
+	output = state_output_find(&self->state, stream, ask->output);
+	ask->due_ms = INT64_MAX;
+	output_settle(self, ask, output ? (enum output_state)output->state : OUTPUT_NONE,
+		      output ? managed_text(self, output->error) : (struct text){ 0 });
 }
 
 void managed_asks_output(struct managed *self, struct text stream_id,
@@ -344,11 +354,57 @@ void managed_asks_closed(struct managed *self, struct text stream_id, const stru
 
 		if (ask && is_of(self, ask, EVENT_REQUEST_OUTPUT_ADD, stream_id) &&
 		    ask->step == ASK_WAITING)
-			outputs_refused(self, ask, RESULT_NOT_FOUND, "The stream has ended");
+			outputs_refused(self, ask, RESULT_NOT_FOUND, ENDED);
 	}
 }
 
 /* ---- all of them ---- */
+
+void managed_asks_synced(struct managed *self)
+{
+	for (uint32_t i = 0; i < self->asks.high; i++) {
+		struct ask *ask = asks_at(&self->asks, i);
+
+		if (ask && ask->step == ASK_WAITING)
+			ask->due_ms = self->now_ms;
+	}
+}
+
+/* No story follows an answer that an earlier life of ours was given before, and none that a
+ * snapshot has taken the place of: then what is known by now has to do.  A stream that nothing is
+ * known of is over.
+ */
+static void watch_look(struct managed *self, struct ask *ask, const struct state_stream *stream)
+{
+	bool active = stream && phase_active(stream->phase);
+
+	if (active && ask->step == ASK_WAITING && !watches(self, ask, stream)) {
+		asks_done(&self->asks, ask, NULL); /* it has left */
+		return;
+	}
+	if (active)
+		managed_outputs_open(self, managed_work_of(self, stream), stream, ask);
+	watch_settle(self, ask, stream);
+}
+
+void managed_answered_step(struct managed *self)
+{
+	for (uint32_t i = 0; i < self->asks.high; i++) {
+		struct ask *ask = asks_at(&self->asks, i);
+
+		if (!ask || !is_timed(ask) || ask->due_ms > self->now_ms)
+			continue;
+		if (!asks_have_room(&self->asks) || !managed_deliver_room(self))
+			return;
+		const struct state_stream *stream =
+			state_stream_find(&self->state, asks_text(&self->asks, ask, ASK_STREAM));
+
+		if (ask->type == EVENT_REQUEST_WATCH)
+			watch_look(self, ask, stream);
+		else
+			output_look(self, ask, stream);
+	}
+}
 
 void managed_act(void *context, struct ask *ask)
 {

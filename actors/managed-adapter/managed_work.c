@@ -102,8 +102,10 @@ void managed_works_clear(struct managed *self)
 	for (uint32_t slot = 0; slot < self->state.streams_fresh; slot++)
 		if (self->works[slot].used) {
 			managed_kept_keep(self, &self->works[slot]);
+			managed_away_keep(self, &self->works[slot]);
 			managed_work_end(self, slot);
 		}
+	managed_adds_clear(self);
 }
 
 void managed_tell_gone(struct managed *self, struct managed_work *work, struct text detail)
@@ -299,6 +301,10 @@ void managed_work_timers(struct managed *self)
 void managed_work_done(struct managed *self, const struct managed_call *call,
 		       const struct stream_event *answer)
 {
+	if (call->slot == SLOT_AWAY) {
+		managed_away_done(self, call, answer);
+		return;
+	}
 	struct managed_work *work = &self->works[call->slot];
 
 	if (call->output != 0) {

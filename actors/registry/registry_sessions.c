@@ -115,6 +115,12 @@ bool registry_gateway_knows(struct registry *self, const struct input *input)
 static void link_change(struct registry *self, struct state_user *user, struct way way,
 			enum link_state state, uint64_t code)
 {
+	/* The stop of a stream that was taken over was for the socket it ran on: on another one it
+	 * could only hit the new stream, which may have been started there already.  So it is
+	 * settled before anybody knows of the other one.
+	 */
+	if (user->active != STATE_NONE)
+		registry_overtake_stops(self, user);
 	struct stream_event *event = registry_story(self, EVENT_LINK_CHANGED, user);
 
 	self->link_confirmed[user - self->state.users] = true;
@@ -124,11 +130,6 @@ static void link_change(struct registry *self, struct state_user *user, struct w
 	event->link_changed.state = state;
 	event->link_changed.code = code;
 	registry_tell(self, event);
-	/* The stop of a stream that was taken over was for the socket it ran on: on another one it
-	 * could only hit the new stream, which may have been started there already.
-	 */
-	if (user->active != STATE_NONE)
-		registry_overtake_stops(self, user);
 }
 
 /* The apps that ran when the user's last session ended, and the dashboard: all are started, and

@@ -147,6 +147,20 @@ static void stream_move(struct registry *self, struct state_stream *stream, enum
 	registry_tell(self, event);
 }
 
+/* Said into a socket that another has replaced since: what was said into that one is newer.  Only
+ * that it streams may not get lost: whoever never hears it takes the stream for one that never
+ * started.
+ */
+static bool is_late(const struct registry *self, const struct state_stream *stream,
+		    const struct input *input)
+{
+	const struct state_user *user = state_user_of(&self->state, stream->user);
+	const uint64_t link = input->event->edge_status.link;
+
+	return user->link_state == LINK_UP && link != 0 &&
+	       (user->link != link || user->gateway != input->peer.incarnation);
+}
+
 void registry_on_status(struct registry *self, const struct input *input)
 {
 	const struct stream_event *event = input->event;
@@ -162,6 +176,10 @@ void registry_on_status(struct registry *self, const struct input *input)
 						  .status = event->edge_status.status,
 						  .detail = event->edge_status.detail,
 						  .last_ack_age_ms = -1 });
+		return;
+	}
+	if (rule.trigger != TRIGGER_DEVICE_LIVE && is_late(self, stream, input)) {
+		self->stats.ignored++;
 		return;
 	}
 	enum phase next = phase_next(stream->kind, stream->phase, rule.trigger);

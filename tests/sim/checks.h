@@ -28,8 +28,8 @@ void checks_device_runs(const struct person *person, bool runs);
 /* It said into an open socket that its stream is over. */
 void checks_device_ended(const struct person *person);
 
-/* It said something that shows that its stream lives, into an open socket. */
-void checks_device_sign(const struct person *person);
+/* It said something that shows that @stream_id lives, into an open socket. */
+void checks_device_sign(const struct person *person, struct text stream_id);
 
 /* It failed to say what it should have: a loss that weir may hold against it. */
 void checks_device_guilty(const struct person *person);

@@ -73,9 +73,6 @@ static void drop(struct check_app *mine, unsigned last)
 	}
 	mine->asked_count = kept;
 	mine->turn_ms = sim_now(checks.sim);
-	/* Told, and yet not done as far as its gateway knows, if that news got lost. */
-	if (beside && sim_calm_since(checks.sim) > answered.asked_ms)
-		mine->turn_ms += WATCH_BOUND_MS;
 }
 
 /* One more request to watch is answered with the one that still waits, as far as its gateway knows.
@@ -107,11 +104,9 @@ void checks_app_asked(const struct client_app *app, enum answer expected)
 		done++;
 	if (done > 0 || mine->asked_count == CHECK_ASKED_MAX)
 		drop(mine, done > 0 ? done - 1 : 0);
-	mine->asked[mine->asked_count++] =
-		(struct check_asked){ .expected = expected,
-				      .asked_ms = now_ms,
-				      .opened_ms = NEVER,
-				      .behind = now_ms - mine->asked_ms <= WATCH_BOUND_MS };
+	mine->asked[mine->asked_count++] = (struct check_asked){ .expected = expected,
+								 .asked_ms = now_ms,
+								 .opened_ms = NEVER };
 }
 
 void checks_app_answered(const struct client_app *app, enum answer answer)
@@ -143,12 +138,7 @@ void check_app_opened(const struct client_app *app, enum answer expected)
 
 static int64_t turn_ms(const struct check_asked *asked)
 {
-	bool late = sim_calm_since(checks.sim) > asked->asked_ms - WATCH_BOUND_MS;
-
-	if (asked->expected == ANSWER_MANAGED)
-		return WATCH_BOUND_MS;
-	/* Behind one more request to watch, which waits for the first, whose answer got lost. */
-	return asked->behind && late ? WATCH_BOUND_MS + REQUEST_BOUND_MS : REQUEST_BOUND_MS;
+	return asked->expected == ANSWER_MANAGED ? WATCH_BOUND_MS : REQUEST_BOUND_MS;
 }
 
 /* I11: there was something to join when it asked, and nothing of ours or of the provider's is in

@@ -41,11 +41,11 @@ void checks_device_guilty(const struct person *person)
 	check_person(person)->guilty_ms = sim_now(checks.sim);
 }
 
-void checks_device_sign(const struct person *person)
+void checks_device_sign(const struct person *person, struct text stream_id)
 {
 	struct check_stream *live = check_person(person)->live;
 
-	if (live && text_is(text_of(person->device.stream_id), live->id))
+	if (live && text_is(stream_id, live->id))
 		live->sign_ms = sim_now(checks.sim);
 }
 

@@ -90,7 +90,6 @@ struct check_asked {
 	enum answer expected;
 	int64_t asked_ms;
 	int64_t opened_ms; /* the story has its stream; NEVER: not yet */
-	bool behind; /* a request to watch that may still wait */
 };
 
 struct check_app {

@@ -105,7 +105,7 @@ static void say_own(struct person *person, const char *word, const char *details
 		message.device_stream_status.error_details = text_of(details);
 	}
 	if (carry(person, &message))
-		checks_device_sign(person);
+		checks_device_sign(person, text_of(person->device.stream_id));
 	else
 		checks_device_guilty(person);
 }
@@ -376,17 +376,20 @@ static void on_start(struct person *person, const struct edge_message *message)
 
 /* Keep-alive and stop -------------------------------------------------------------------------- */
 
+/* What is running answers to any name, also to that of a stream that it never began. */
 static void send_ack(struct person *person, struct text stream_id, struct text ack_id)
 {
 	struct edge_message message = { .type = EDGE_KEEP_ALIVE_ACK };
 	bool own = text_is(stream_id, person->device.stream_id);
+	bool carried;
 
 	message.present = EDGE_BIT(keep_alive_ack, stream_id) | EDGE_BIT(keep_alive_ack, ack_id);
 	message.keep_alive_ack.stream_id = stream_id;
 	message.keep_alive_ack.ack_id = ack_id;
-	if (carry(person, &message) && own)
-		checks_device_sign(person);
-	else
+	carried = carry(person, &message);
+	if (carried)
+		checks_device_sign(person, stream_id);
+	if (!carried || !own)
 		checks_device_guilty(person);
 }
 

@@ -9,6 +9,7 @@
 
 #define SDK_PPM 500000 /* throws instead of asking twice */
 #define RESTREAM_PPM 400000
+#define REGRETS_PPM 150000 /* stops, and asks again at once */
 
 #define GOOD "{\"url\":\"rtmp://a.example.com/live/K1\",\"name\":\"A\"}"
 #define MORE "{\"url\":\"rtmps://b.example.com/live/K2\"}"
@@ -59,6 +60,8 @@ void app_unwatch(struct client_app *app)
 	checks_app_watches(app, false);
 	checks_app_asked(app, ANSWER_NONE);
 	app_say(app, &message);
+	if (sim_chance(app->person->sim, SIM_APPS, REGRETS_PPM))
+		app_watch(app);
 }
 
 void app_shown(struct client_app *app, uint64_t socket, const struct edge_message *message)

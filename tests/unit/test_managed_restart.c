@@ -147,22 +147,31 @@ Test(managed_restart, a_snapshot_at_every_step)
 
 TestSuite(managed_secrets, .init = stage_defaults, .fini = stage_close);
 
-/* The story that follows a snapshot has no secrets; what was asked before it had. */
-Test(managed_secrets, outlive_a_snapshot)
+/* As an earlier life would have it, late. */
+static struct stream_event input_made(const char *input_id)
 {
-	stage_open();
-	stage.hold = true;
-	stage_watch("pa", 1);
+	static char ingest[64];
 	const struct state_stream *stream = stage_active();
 	struct stream_event made = { .type = EVENT_INPUT_MADE,
 				     .user_id = TEXT("u@x"),
 				     .stream_id = state_text(&stage.registry->state, stream->id),
 				     .epoch = stream->epoch };
 
+	(void)snprintf(ingest, sizeof ingest, "rtmp://in/%s", input_id);
+	made.input_made.input_id = text_of(input_id);
+	made.input_made.ingest = text_of(ingest);
+	return made;
+}
+
+/* The story that follows a snapshot has no secrets; what was asked before it had. */
+Test(managed_secrets, outlive_a_snapshot)
+{
+	stage_open();
+	stage.hold = true;
+	stage_watch("pa", 1);
+	struct stream_event made = input_made("I1");
+
 	stage_forget();
-	/* As an earlier life would have it, late. */
-	made.input_made.input_id = TEXT("I1");
-	made.input_made.ingest = TEXT("rtmp://in/I1");
 	stage_say((struct peer){ ROLE_MANAGED, 77 }, made);
 	stage_expect("pa initializing 'Waiting for stream to start...'; done 1 ok");
 	stage.hold = false;
@@ -268,4 +277,183 @@ Test(managed_secrets, are_those_of_the_input_that_the_story_names)
 	stage_let_through();
 	cr_assert(stage_said("G start S1 rtmp://in/I1"), "%s", stage.log);
 	cr_assert_not(stage_said("rtmp://in/I2"), "%s", stage.log);
+}
+
+/* What is asked of two lives is answered by the story: whatever we were told was not of that one.
+ */
+Test(managed_secrets, of_another_input_are_not_used)
+{
+	stage_open();
+	stage.hold = true;
+	stage_watch("pa", 1);
+	stage.registry_late = true;
+	stage_release(); /* input.made of I1 is on its way */
+	struct stream_event made = input_made("I7");
+
+	stage.registry_late = false;
+	stage_forget();
+	stage_say((struct peer){ ROLE_MANAGED, 77 }, made);
+	stage_let_through();
+	stage_pass(10);
+	cr_assert(stage_said("done 1 ok"), "%s", stage.log);
+	cr_assert_not(stage_said("G start S1 "), "%s", stage.log);
+}
+
+/* What is under way ---------------------------------------------------------------------------- */
+
+TestSuite(managed_under_way, .init = stage_defaults, .fini = stage_close);
+
+/* A snapshot begins; what comes now falls between its beginning and its end. */
+static void begin_snapshot(void)
+{
+	stage_handle(&(struct input){ .type = INPUT_RESYNC });
+}
+
+static void watch_held(void)
+{
+	stage.honours = false; /* each create that goes out makes an input */
+	stage_open();
+	stage.hold = true;
+	stage_watch("pa", 1);
+}
+
+static void expect_made_once(void)
+{
+	stage.hold = false;
+	stage_release();
+	stage_pass(3000);
+	cr_expect_eq(count_of("create S1"), 1, "%s", stage.log);
+	cr_expect_eq(stage_inputs_there(), 1);
+	cr_expect(stage_said("G start S1 rtmp://in/I1"), "%s", stage.log);
+	cr_expect(stage_said("done 1 ok"), "%s", stage.log);
+}
+
+Test(managed_under_way, a_call_outlives_snapshots)
+{
+	watch_held();
+	stage_resync();
+	stage_pass(1000);
+	stage_resync();
+	stage_pass(1000);
+	expect_made_once();
+}
+
+Test(managed_under_way, an_answer_in_the_middle_of_one_counts)
+{
+	watch_held();
+	begin_snapshot();
+	stage_release();
+	stage_resync();
+	expect_made_once();
+}
+
+Test(managed_under_way, an_answer_that_is_passed_on_is_not_asked_for_again)
+{
+	watch_held();
+	stage.registry_late = true;
+	stage_release(); /* input.made is on its way */
+	stage_resync();
+	stage_pass(1000);
+	stage_let_through();
+	expect_made_once();
+}
+
+Test(managed_under_way, a_refusal_in_the_middle_of_one_counts)
+{
+	watch_held();
+	stage_plan(EVENT_PROVIDER_CREATE, CALL_REFUSED, "no");
+	stage_plan(EVENT_PROVIDER_CREATE, CALL_OK, NULL);
+	begin_snapshot();
+	stage_release();
+	stage_resync();
+	stage_pass(100);
+	cr_expect_eq(count_of("create S1"), 1, "%s", stage.log);
+	cr_expect(stage_said("done 1 INTERNAL_ERROR: Failed to create live stream: no"), "%s",
+		  stage.log);
+}
+
+/* The pause before the next try is kept, and so is the number of tries. */
+Test(managed_under_way, tries_are_counted_over_snapshots)
+{
+	watch_held();
+	for (unsigned i = 0; i < 3; i++) {
+		stage_plan(EVENT_PROVIDER_CREATE, CALL_RETRY, "busy");
+		begin_snapshot();
+		stage_release();
+		stage_resync();
+		cr_expect_eq(count_of("create S1"), i + 1, "%s", stage.log);
+		stage_pass(5000);
+	}
+	cr_expect_eq(count_of("create S1"), 3, "%s", stage.log);
+	cr_expect(stage_said("done 1 INTERNAL_ERROR: Failed to create live stream: busy"), "%s",
+		  stage.log);
+}
+
+Test(managed_under_way, a_delete_outlives_snapshots)
+{
+	stage_open();
+	stage_watch("pa", 1);
+	stage.hold = true;
+	stage_stop("pa", 2);
+	stage_resync();
+	stage_pass(1000);
+	begin_snapshot();
+	stage_resync();
+	stage_pass(1000);
+	cr_expect_eq(count_of("delete I1"), 1, "%s", stage.log);
+	stage.hold = false;
+	stage_release();
+	stage_pass(1000);
+	cr_expect_eq(stage_inputs_there(), 0);
+	cr_expect_eq(stage.registry->state.streams_count, 0);
+}
+
+/* Who waited for what the story told while it was not heard is answered from the record. */
+Test(managed_under_way, a_watch_is_answered_from_the_snapshot)
+{
+	watch_held();
+	begin_snapshot();
+	stage_say((struct peer){ ROLE_MANAGED, 77 }, input_made("I7"));
+	cr_expect_not(stage_said("done 1 ok"));
+	stage_resync();
+	stage_pass(10);
+	cr_expect(stage_said("done 1 ok"), "%s", stage.log);
+	cr_expect_eq(stage.managed->asks.high, 0);
+}
+
+Test(managed_under_way, one_that_has_left_meanwhile_is_done)
+{
+	watch_held();
+	stage_watch("pb", 2);
+	begin_snapshot();
+	stage_app_stop("pb");
+	stage_resync();
+	stage_pass(10);
+	cr_expect(stage_said("done 2 ok"), "%s", stage.log);
+	cr_expect_not(stage_said("done 1 "), "%s", stage.log);
+	expect_made_once();
+}
+
+Test(managed_under_way, an_output_is_answered_from_the_snapshot)
+{
+	stage_open();
+	stage_watch("pa", 1);
+	stage.hold = true;
+	stage_output_add("pa", 4, "rtmp://c/k3", "C");
+	const struct state_stream *stream = stage_active();
+	struct stream_event seen = { .type = EVENT_OUTPUT_SEEN,
+				     .user_id = TEXT("u@x"),
+				     .stream_id = state_text(&stage.registry->state, stream->id),
+				     .epoch = stream->epoch };
+
+	seen.output_seen.output = 1;
+	seen.output_seen.state = OUTPUT_IDLE;
+	seen.output_seen.remote_id = TEXT("R1");
+	begin_snapshot();
+	stage_say((struct peer){ ROLE_MANAGED, 77 }, seen);
+	cr_expect_not(stage_said("outputs 4 "));
+	stage_resync();
+	stage_pass(10);
+	cr_expect(stage_said("outputs 4 "), "%s", stage.log);
+	cr_expect_eq(stage.managed->asks.high, 0);
 }

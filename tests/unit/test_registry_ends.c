@@ -505,3 +505,35 @@ Test(registry_ends, an_operator_stops_by_stream_or_by_user, .init = setup)
 	stream_open(U, "pa", 0);
 	cr_assert_eq(operator_stop(U, ""), RESULT_OK);
 }
+
+/* Late, from a socket that another has replaced: it would undo what was said into that one. */
+Test(registry_ends, a_status_from_an_older_socket_moves_nothing)
+{
+	static const struct {
+		uint64_t link, gateway;
+		enum device_status status;
+		enum phase phase; /* PHASE_CLOSED: it has ended */
+	} cases[] = {
+		{ 11, GATEWAY_A, DEVICE_INITIALIZING, PHASE_LIVE },
+		{ 12, GATEWAY_B, DEVICE_INITIALIZING, PHASE_LIVE },
+		{ 12, GATEWAY_A, DEVICE_INITIALIZING, PHASE_STARTING },
+		{ 11, GATEWAY_A, DEVICE_STOPPED, PHASE_CLOSED },
+	};
+
+	for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		setup();
+		glasses_up(U, 12);
+		stream_status(U, DEVICE_STREAMING);
+		struct stream_event event = about(U, EVENT_EDGE_STATUS);
+
+		event.stream_id = text_of(the_id(the_stream(U)));
+		event.edge_status.status = cases[i].status;
+		event.edge_status.link = cases[i].link;
+		bench_say((struct peer){ ROLE_GATEWAY, cases[i].gateway }, &event);
+		if (cases[i].phase == PHASE_CLOSED)
+			cr_expect_not(the_stream(U), "%u", i);
+		else
+			cr_expect_eq(the_stream(U)->phase, cases[i].phase, "%u", i);
+		bench_close();
+	}
+}

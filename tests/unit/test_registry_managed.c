@@ -374,6 +374,9 @@ Test(registry_managed, the_stop_of_a_takeover_is_for_that_socket_and_that_moment
 		cr_expect_not(taken->stop_owed, "%u", how);
 		cr_expect_eq(bench_fx(EVENT_STREAM_STOP_SETTLED, 0)->stream_stop_settled.outcome,
 			     OUTCOME_OVERTAKEN);
+		if (how == 3) /* before anybody could act on the new link */
+			cr_expect_lt(bench_fx(EVENT_STREAM_STOP_SETTLED, 0)->seq,
+				     bench_fx(EVENT_LINK_CHANGED, 0)->seq);
 		cr_expect(the_stream(U));
 		bench_close();
 	}

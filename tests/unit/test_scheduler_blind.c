@@ -302,12 +302,20 @@ Test(blind, an_expired_stream_is_not_reported_again_until_it_ends, .init = setup
 /* --- a restart of either ------------------------------------------------------------------------
  */
 
-static void tell_rows(uint64_t seq, enum phase phase)
+static void tell_row_of(uint64_t seq, enum phase phase, uint64_t missed)
 {
+	struct stream_event stream = row(USER, "s1", 1, KIND_UNMANAGED, phase);
+
+	stream.snapshot_stream.missed = missed;
 	tell_row(gateway(GATEWAY_A, LINK_UP), 1);
 	tell_row(session(USER, EVENT_SESSION_OPENED), 2);
 	tell_row(link_up(USER, 1, GATEWAY_A), 3);
-	tell_row(row(USER, "s1", 1, KIND_UNMANAGED, phase), seq);
+	tell_row(stream, seq);
+}
+
+static void tell_rows(uint64_t seq, enum phase phase)
+{
+	tell_row_of(seq, phase, 0);
 }
 
 Test(resync, a_new_life_spreads_its_probes_over_the_interval)
@@ -345,12 +353,26 @@ Test(resync, known_streams_keep_phase_and_count, .init = setup)
 	at(41000);
 	forget(); /* two misses */
 	resync();
-	tell_rows(90, PHASE_SUSPECT);
+	tell_row_of(90, PHASE_SUSPECT, 2);
 	at(44000);
 	synced();
 	at(55000);
 	expect(45000, EVENT_PROBE_BATCH);
 	miss(55000, 3, true);
+}
+
+/* Misses before a sign of life that fell into the gap count no more. */
+Test(resync, a_row_with_fewer_misses_and_another_cause_forgives, .init = setup)
+{
+	live(USER, "s1");
+	at(41000);
+	forget(); /* two misses */
+	resync();
+	tell_rows(90, PHASE_LIVE);
+	synced();
+	at(55000);
+	expect(45000, EVENT_PROBE_BATCH);
+	miss(55000, 1, false);
 }
 
 Test(resync, a_restarted_registry_may_count_from_one_again, .init = setup)

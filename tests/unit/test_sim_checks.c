@@ -193,8 +193,24 @@ Test(sim_checks, a_dead_stream_that_lives)
 	stage_tell_stream(EVENT_STREAM_STATUS, "s1", 2);
 	fake_sim.now_ms += 100000; /* calm for long enough */
 	text_put(TEXT("s1"), stage.person->device.stream_id, sizeof stage.person->device.stream_id);
-	checks_device_sign(stage.person);
+	checks_device_sign(stage.person, TEXT("s1"));
 	stage_pass(55000 + SLACK_MS);
+	SEES("");
+	stage_pass(1000);
+	SEES("L1 a dead stream ends");
+}
+
+/* What answers for another stream keeps this one alive as little as silence does. */
+Test(sim_checks, a_sign_of_another_stream_is_none)
+{
+	stage_open();
+	stage_tell_stream(EVENT_STREAM_OPENED, "s1", 1);
+	stage_tell_stream(EVENT_STREAM_STATUS, "s1", 2);
+	fake_sim.now_ms += 100000;
+	checks_device_sign(stage.person, TEXT("s1"));
+	stage_pass(50000);
+	checks_device_sign(stage.person, TEXT("s2"));
+	stage_pass(5000 + SLACK_MS);
 	SEES("");
 	stage_pass(1000);
 	SEES("L1 a dead stream ends");
@@ -231,7 +247,7 @@ static void live_for(int64_t ms)
 	checks_phone_up(stage.person);
 	checks_device_runs(stage.person, true);
 	fake_sim.now_ms += ms;
-	checks_device_sign(stage.person);
+	checks_device_sign(stage.person, TEXT("s1"));
 }
 
 Test(sim_checks, a_verdict_on_an_innocent_device)
