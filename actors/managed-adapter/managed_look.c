@@ -20,6 +20,16 @@ static void be_overdue(struct managed *self, struct managed_work *work,
 	managed_work_enter(self, work, STAGE_LIVE, self->now_ms + MANAGED_LIVENESS_MS);
 }
 
+/* The beat of the polls counts from the start; a look out of turn does not move it. */
+static int64_t next_look(const struct managed *self, const struct managed_work *work)
+{
+	int64_t beat = self->options.poll_interval_ms;
+
+	if (work->stage != STAGE_START)
+		return self->now_ms + MANAGED_LIVENESS_MS;
+	return work->since_ms + ((self->now_ms - work->since_ms) / beat + 1) * beat;
+}
+
 void managed_look_step(struct managed *self, struct managed_work *work,
 		       const struct state_stream *stream)
 {
@@ -49,8 +59,7 @@ void managed_look_step(struct managed *self, struct managed_work *work,
 	event->provider_describe.call = work->call;
 	event->provider_describe.input_id =
 		managed_text(self, state_managed_of(&self->state, stream)->input_id);
-	work->due_ms = self->now_ms + (work->stage == STAGE_START ? self->options.poll_interval_ms
-								  : MANAGED_LIVENESS_MS);
+	work->due_ms = next_look(self, work);
 }
 
 static bool differs(const struct managed *self, struct text said, struct pooled known)
@@ -68,8 +77,8 @@ static bool has_details(const struct managed *self, const struct state_managed *
 	       differs(self, answer->provider_done.thumbnail, known->thumbnail);
 }
 
-/* At the device's first word that it streams details are told if there are any; "live" follows at
- * one of the next looks, as in the original.
+/* At the device's first word that it streams details are told if there are any; "live" is only
+ * said at the polls that follow, as in the original.
  */
 static enum playback playback_of(const struct managed *self, const struct managed_work *work,
 				 const struct state_managed *known,
@@ -77,9 +86,10 @@ static enum playback playback_of(const struct managed *self, const struct manage
 {
 	if (known->playback == PLAYBACK_LIVE)
 		return PLAYBACK_UNKNOWN;
-	if (work->details && known->playback == PLAYBACK_UNKNOWN &&
-	    has_details(self, known, answer))
-		return PLAYBACK_DETAILS;
+	if (work->details)
+		return known->playback == PLAYBACK_UNKNOWN && has_details(self, known, answer)
+			       ? PLAYBACK_DETAILS
+			       : PLAYBACK_UNKNOWN;
 	return answer->provider_done.playable ? PLAYBACK_LIVE : PLAYBACK_UNKNOWN;
 }
 

@@ -44,11 +44,11 @@ describe('transcripts', busy, () => {
     await create(s, { request: { quality: '720p', enableWebRTC: true } });
     t.act(() => phone.status('initializing', { streamId: t.id('$M1') }));
     await toViewers(s, ['a'], 'initializing');
+    vendor.connect(s.input);
     t.act(() => phone.status('streaming', { streamId: t.id('$M1') }));
     await toViewers(s, ['a'], 'active');
     t.act(() => s.apps.a.check());
     await a.gets(expect.managedActive(s.urls, '$M1', s.previews, 1));
-    vendor.connect(s.input);
     await toViewers(
       s,
       ['a'],

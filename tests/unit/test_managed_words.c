@@ -197,6 +197,20 @@ Test(managed_words, details_once_and_live_once)
 	stage_expect("");
 }
 
+/* 6.5: the device's word makes a look out of turn; "live" still comes at the beat of the polls. */
+Test(managed_words, live_at_the_beat_of_the_polls)
+{
+	started();
+	stage_input("I1")->playable = true;
+	stage_pass(700);
+	stage_device(DEVICE_STREAMING);
+	stage_expect("pa active");
+	stage_pass(1200);
+	stage_expect("");
+	stage_pass(200);
+	stage_expect("pa active 'Stream is now live' preview");
+}
+
 Test(managed_words, overdue_is_told_to_nobody_and_live_later_is)
 {
 	streaming();
