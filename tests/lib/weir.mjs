@@ -379,9 +379,12 @@ export class Weir extends Recorder {
    * @unharmed: no daemon may have been restarted; false for tests that kill some.
    */
   async stop({ unharmed = true } = {}) {
+    /* In this order: a SIGCONT takes back the SIGSTOP with which the leak check at the end of a
+     * sanitized program halts its threads, and then that waits for ever.
+     */
     for (const child of this.#helpers) {
-      child.kill('SIGTERM');
       child.kill('SIGCONT');
+      child.kill('SIGTERM');
     }
     const harmed = unharmed ? await this.#harmed() : [];
 
