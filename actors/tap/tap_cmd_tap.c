@@ -93,7 +93,7 @@ struct tap {
 	int64_t connect_ms; /* when to give up on the registry's welcome */
 	int64_t settle_ms; /* when to stop waiting for the others' */
 	int64_t end_ms; /* when it is over; INT64_MAX: never */
-	int64_t silent_ms; /* when to give up on the first head that the history waits for */
+	int64_t silent_ms; /* when to give up on the registry's first head */
 	int64_t scan_ms;
 	bool ready;
 };
@@ -221,7 +221,6 @@ static void announce(struct tap *tap, int64_t now_ms)
 
 	tap->ready = true;
 	tap->end_ms = tap->output.deadline_ms = end_ms;
-	tap->silent_ms = tap->live.options.backfill ? now_ms + tap->cli.timeout_ms : INT64_MAX;
 	if (values.ready_fd > 0) {
 		(void)!write((int)values.ready_fd, "subscribed\n", strlen("subscribed\n"));
 		(void)close((int)values.ready_fd);
@@ -230,40 +229,58 @@ static void announce(struct tap *tap, int64_t now_ms)
 	}
 }
 
+/* Only who knows a position of the story can say what it missed from there on. */
+static void settle(struct tap *tap, int64_t now_ms)
+{
+	const struct source *registry = &tap->sources.items[SOURCE_REGISTRY];
+
+	if (tap->settle_ms == INT64_MAX) {
+		tap->settle_ms = now_ms + SETTLE_MS;
+		tap->silent_ms = now_ms + tap->cli.timeout_ms;
+		tap->connect_ms = INT64_MAX;
+	}
+	if (sources_live(&tap->sources) || (registry->story.known && now_ms >= tap->settle_ms))
+		announce(tap, now_ms);
+}
+
+static int on_silence(struct tap *tap, int64_t now_ms)
+{
+	if (tap->live.options.backfill) {
+		say("the registry's outbox is silent, so the history has no end to join");
+		return EXIT_LATE;
+	}
+	say("the registry's outbox is silent: what it misses until it speaks is not known");
+	tap->silent_ms = INT64_MAX;
+	announce(tap, now_ms);
+	return EXIT_DONE;
+}
+
 /* What time alone brings about. */
 static int on_time(struct tap *tap, int64_t now_ms)
 {
 	const struct source *registry = &tap->sources.items[SOURCE_REGISTRY];
 
-	if (!tap->ready && registry->welcomed) {
-		if (tap->settle_ms == INT64_MAX)
-			tap->settle_ms = now_ms + SETTLE_MS;
-		tap->connect_ms = INT64_MAX;
-		if (sources_live(&tap->sources) || now_ms >= tap->settle_ms)
-			announce(tap, now_ms);
-	}
+	if (!tap->ready && registry->welcomed)
+		settle(tap, now_ms);
 	if (now_ms >= tap->connect_ms)
 		return say_away(&tap->cli, "registry.outbox");
 	if (registry->story.known)
 		tap->silent_ms = INT64_MAX;
-	if (now_ms >= tap->silent_ms) {
-		say("the registry's outbox is silent, so the history has no end to join");
-		return EXIT_LATE;
-	}
+	if (now_ms >= tap->silent_ms)
+		return on_silence(tap, now_ms);
 	if (now_ms >= tap->scan_ms) {
 		tap->scan_ms = now_ms + SCAN_MS;
 		return sources_scan(&tap->sources);
 	}
-	return sources_revive(&tap->sources, now_ms);
+	return EXIT_DONE;
 }
 
 static int64_t next_ms(const struct tap *tap)
 {
+	const struct source *registry = &tap->sources.items[SOURCE_REGISTRY];
 	const int64_t times[] = { tap->connect_ms,
-				  tap->ready ? INT64_MAX : tap->settle_ms,
-				  tap->end_ms,
-				  tap->silent_ms,
-				  tap->sources.items[SOURCE_REGISTRY].heard_ms + SOURCE_SILENT_MS,
+				  tap->ready || !registry->story.known ? INT64_MAX : tap->settle_ms,
+				  tap->end_ms, tap->silent_ms,
 				  tap->sources.ops ? tap->scan_ms : INT64_MAX };
 	int64_t first = INT64_MAX;
 
@@ -283,7 +300,6 @@ static void drain(struct tap *tap, struct source *source)
 
 		if (r == 0)
 			break;
-		source->heard_ms = clock_now_ms();
 		if (r > 0)
 			live_message(&tap->live, source, zmq_msg_data(&message),
 				     zmq_msg_size(&message));

@@ -8,7 +8,6 @@
 #include <czmq.h>
 
 #include "actors/tap/tap_call.h"
-#include "actors/tap/tap_clock.h"
 #include "actors/tap/tap_socket.h"
 
 #define SUFFIX ".outbox"
@@ -38,7 +37,6 @@ static int connect_source(const struct sources *sources, struct source *source)
 	char file[NAME_MAX_BYTES + sizeof SUFFIX];
 
 	source->socket = socket_new(ZMQ_SUB, 0);
-	source->heard_ms = clock_now_ms();
 	(void)snprintf(file, sizeof file, "%s" SUFFIX, source->name);
 	if (!source->socket) {
 		say("cannot open a socket: %s", strerror(errno));
@@ -71,16 +69,6 @@ static int subscribe(struct sources *sources, const char *name)
 	(void)snprintf(source->name, sizeof source->name, "%s", name);
 	sources->count++;
 	return connect_source(sources, source);
-}
-
-int sources_revive(struct sources *sources, int64_t now_ms)
-{
-	struct source *registry = &sources->items[SOURCE_REGISTRY];
-
-	if (now_ms - registry->heard_ms < SOURCE_SILENT_MS)
-		return EXIT_DONE;
-	zsock_destroy(&registry->socket);
-	return connect_source(sources, registry);
 }
 
 int sources_scan(struct sources *sources)

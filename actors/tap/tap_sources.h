@@ -6,14 +6,12 @@
 #include "actors/tap/tap_gaps.h"
 
 #define SOURCES_MAX 128 /* outboxes; further ones are left out, which is said */
-#define SOURCE_SILENT_MS 5000 /* the registry beats every 200 ms: subscribed to anew after */
 #define SOURCE_REGISTRY 0 /* index of the registry: it is always the first */
 
 struct source {
 	char name[NAME_MAX_BYTES + 1]; /* of the process: lower case, digits, '-' */
 	struct _zsock_t *socket;
 	bool welcomed; /* somebody publishes there, or did once */
-	int64_t heard_ms; /* monotonic: when anything came last, or it was subscribed to */
 	struct gap_track story, ops;
 };
 
@@ -41,13 +39,6 @@ void sources_close(struct sources *sources);
  * Return: enum exit_code.
  */
 int sources_scan(struct sources *sources);
-
-/* sources_revive() - subscribe anew to a registry that has been silent for SOURCE_SILENT_MS: it may
- * be away, or the connection may hang.  What is missed meanwhile shows in the numbers.
- *
- * Return: enum exit_code.
- */
-int sources_revive(struct sources *sources, int64_t now_ms);
 
 /* sources_live() - whether all subscriptions are live.
  *

@@ -25,7 +25,7 @@ void die(const char *what)
 
 void *bind_socket(void *context, int type, const char *run, const char *name, const char *suffix)
 {
-	const int hwm = 1000, linger_ms = 0, mandatory = 1;
+	const int hwm = 1000, linger_ms = 0, yes = 1;
 	const int64_t max = FRAME_MAX;
 	char endpoint[256];
 	void *socket = zmq_socket(context, type);
@@ -35,10 +35,13 @@ void *bind_socket(void *context, int type, const char *run, const char *name, co
 	    zmq_setsockopt(socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms) < 0 ||
 	    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max, sizeof max) < 0)
 		die("socket");
-	if (type == ZMQ_XPUB)
+	if (type == ZMQ_XPUB) {
 		(void)zmq_setsockopt(socket, ZMQ_XPUB_WELCOME_MSG, TOPIC_WELCOME, FRAME_TOPIC_SIZE);
-	else
-		(void)zmq_setsockopt(socket, ZMQ_ROUTER_MANDATORY, &mandatory, sizeof mandatory);
+		/* Each subscriber is heard, also of a topic that another has. */
+		(void)zmq_setsockopt(socket, ZMQ_XPUB_VERBOSE, &yes, sizeof yes);
+	} else {
+		(void)zmq_setsockopt(socket, ZMQ_ROUTER_MANDATORY, &yes, sizeof yes);
+	}
 	(void)snprintf(endpoint, sizeof endpoint, "ipc://%s/%s.%s", run, name, suffix);
 	if (zmq_bind(socket, endpoint) < 0)
 		die(endpoint);

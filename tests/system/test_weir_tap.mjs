@@ -200,15 +200,35 @@ check('tap --history: everything once, in order, then live', async (fake) => {
 
 check('tap --history: expectations see the past; a silent registry is no wait for ever', async (fake) => {
   await fake.does('set', { silent: true });
-  const silent = await fake.tap(['--history', '--timeout', '100']);
+  const silent = await fake.weir(['tap', '--history', '--timeout', '100']);
 
-  assert.equal(await silent.exited(), LATE);
+  assert.equal(silent.code, LATE);
   assert.match(silent.stderr, /silent/);
+  await fake.does('set', { silent: false });
   await fake.does('story', { events: [opened('s-1'), closed('s-1')] });
   const past = await fake.tap(['--history', '--expect', 'stream.opened', '--expect', 'stream.closed']);
 
-  await fake.does('beacon');
   assert.equal(await past.exited(), DONE);
+});
+
+check('tap: it is subscribed when it knows where it stands, and a silent registry is named', async (fake) => {
+  await fake.does('set', { silent: true });
+  const waiting = fake.start(['tap', '--no-ops']);
+
+  await fake.waitFor((e) => e.json?.subscribed === 'story   ', 10000);
+  assert.equal(waiting.stderr, '');
+  await fake.does('beacon');
+  await waiting.waitFor((e) => e.text === 'tap: subscribed', 10000);
+  await fake.does('story', { events: [opened('s-1')], lose: true });
+  await fake.does('beacon');
+  const gap = await waiting.waitFor((e) => e.json?.type === 'tap.gap', 10000);
+
+  assert.deepEqual([gap.json.from_seq, gap.json.missed], [1, 1]);
+  const named = await fake.tap(['--no-ops', '--timeout', '100']);
+
+  assert.match(named.stderr, /silent: what it misses until it speaks is not known/);
+  await fake.does('story', { events: [opened('s-1')] });
+  await named.waitFor((e) => e.json?.type === 'stream.opened', 10000);
 });
 
 check('tap: --ready-fd, and a reader that goes away', async (fake) => {
