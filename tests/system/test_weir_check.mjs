@@ -261,13 +261,13 @@ check('check: a registry that is away, mute, or whose story does not arrive', as
   await fake.does('rows', { events: healthy });
   await fake.does('story', { events: [opened('s-live')] });
   await fake.does('set', { silent: true });
-  const silent = await fake.weir(['check', '--timeout', '300']);
+  const silent = await fake.weir(['check', '--timeout', '1500']);
 
   assert.equal(silent.code, CRITICAL);
   assert.match(silent.stdout, /^WEIR CRITICAL - not telling its story/);
   await fake.does('set', { mute: true });
-  assert.equal((await fake.weir(['check', '--timeout', '300'])).code, CRITICAL);
-  assert.equal((await fake.weir(['check', '--timeout', '300', '--format', 'json'])).code, LATE);
+  assert.equal((await fake.weir(['check', '--timeout', '1500'])).code, CRITICAL);
+  assert.equal((await fake.weir(['check', '--timeout', '1500', '--format', 'json'])).code, LATE);
 });
 
 check('check: what it does not understand, and its help', async (fake) => {

@@ -340,7 +340,7 @@ check('why and timeline: nobody answers, or never', async (fake) => {
 
     assert.equal(away.code, AWAY);
     await fake.does('set', { mute: true });
-    assert.equal((await fake.weir([command, 's-1', '--timeout', '200'])).code, LATE);
+    assert.equal((await fake.weir([command, 's-1', '--timeout', '1500'])).code, LATE);
     await fake.does('set', { mute: false });
     const help = await fake.weir([command, '--help']);
 

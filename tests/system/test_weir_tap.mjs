@@ -168,7 +168,7 @@ check('tap --expect: in order, with conditions; 3 when it is not seen', async (f
   await fake.does('story', { events: [closed('s-1', { end_cause: 'phone_lost', hop: 'phone link' }), opened('s-2')] });
   assert.equal(await tap.exited(), DONE);
   assert.deepEqual(seqs(tap), [1, 2, 3, 4]);
-  const quick = await fake.tap(['--expect', 'stream.opened', '--timeout', '50']);
+  const quick = await fake.tap(['--expect', 'stream.opened', '--timeout', '1500']);
 
   assert.equal(await quick.exited(), LATE, 'without --for the timeout holds');
   assert.equal(await (await fake.tap(['--for', '0.05'])).exited(), DONE);
@@ -200,7 +200,7 @@ check('tap --history: everything once, in order, then live', async (fake) => {
 
 check('tap --history: expectations see the past; a silent registry is no wait for ever', async (fake) => {
   await fake.does('set', { silent: true });
-  const silent = await fake.weir(['tap', '--history', '--timeout', '100']);
+  const silent = await fake.weir(['tap', '--history', '--timeout', '1500']);
 
   assert.equal(silent.code, LATE);
   assert.match(silent.stderr, /silent/);
@@ -224,7 +224,7 @@ check('tap: it is subscribed when it knows where it stands, and a silent registr
   const gap = await waiting.waitFor((e) => e.json?.type === 'tap.gap', 10000);
 
   assert.deepEqual([gap.json.from_seq, gap.json.missed], [1, 1]);
-  const named = await fake.tap(['--no-ops', '--timeout', '100']);
+  const named = await fake.tap(['--no-ops', '--timeout', '1500']);
 
   assert.match(named.stderr, /silent: what it misses until it speaks is not known/);
   await fake.does('story', { events: [opened('s-1')] });
