@@ -157,15 +157,6 @@ static bool check_patterns(bool *ops)
 	return true;
 }
 
-/* Whoever names an operational event wants to see it. */
-static bool wants_ops(const struct expects *expects)
-{
-	for (size_t i = 0; i < expects->count; i++)
-		if (pattern_scope(expects->items[i].pattern) == PATTERN_OPS)
-			return true;
-	return false;
-}
-
 static int configure(struct tap *tap, const struct cli *cli, const struct range *range, bool *ops)
 {
 	enum format format = cli->format;
@@ -191,7 +182,7 @@ static int configure(struct tap *tap, const struct cli *cli, const struct range 
 		say("%s", problem);
 		return EXIT_USAGE;
 	}
-	*ops = !values.no_ops && (*ops || wants_ops(&tap->live.expects));
+	*ops = !values.no_ops && (*ops || expects_ops(&tap->live.expects));
 	if (values.ops && values.no_ops) {
 		say("--ops and --no-ops exclude each other");
 		return EXIT_USAGE;

@@ -185,6 +185,14 @@ static bool expect_matches(const struct expect *expect, const struct stream_even
 	return true;
 }
 
+bool expects_ops(const struct expects *expects)
+{
+	for (size_t i = 0; i < expects->count; i++)
+		if (pattern_scope(expects->items[i].pattern) == PATTERN_OPS)
+			return true;
+	return false;
+}
+
 bool expects_see(struct expects *expects, const struct stream_event *event)
 {
 	if (expects->seen < expects->count && expect_matches(&expects->items[expects->seen], event))

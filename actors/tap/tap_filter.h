@@ -58,5 +58,8 @@ struct expects {
 bool expects_parse(struct expects *expects, const struct option_list *list, char *problem,
 		   size_t size);
 
+/* expects_ops() - whether an operational event is among them. */
+bool expects_ops(const struct expects *expects);
+
 /* expects_see() - take note of an event; true once all have been seen in their order. */
 bool expects_see(struct expects *expects, const struct stream_event *event);
