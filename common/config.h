@@ -23,6 +23,10 @@
 	K(FILE, gateway, tls_key_file, "", 0, 512, "PEM") \
 	K(INT, gateway, connections_max, "20000", 1, 1000000, "sockets of all kinds") \
 	K(INT, gateway, connections_per_address_max, "1000", 1, 1000000, "loopback is exempt") \
+	K(INT, gateway, admissions_per_s, "2000", 1, 1000000, "connections let in; the others wait in the listen queue") \
+	K(INT, gateway, arrivals_max, "4096", 1, 1000000, "glasses and apps let in that wait for the registry; more get 503") \
+	K(INT, gateway, requests_max, "128", 1, 1000000, "starts of unmanaged streams under way; the others wait in line") \
+	K(INT, gateway, requests_waiting_max, "4096", 1, 1000000, "starts in that line; more is refused") \
 	K(INT, gateway, message_max, "65536", 1024, 65536, "bytes of one message; more closes 1009") \
 	K(INT, gateway, send_queue_max, "262144", 4096, 16777216, "bytes waiting for one reader; more closes 1013") \
 	K(INT, gateway, handshake_ms, "10000", 100, 60000, "from accept to a complete request") \

@@ -155,6 +155,10 @@ void gateway_app_not_json(struct gateway *self, struct link *link, struct effect
 void gateway_app_expired(struct gateway *self, struct link *link, enum gateway_clock clock,
 			 struct effects *fx)
 {
+	if (clock == CLOCK_QUEUED) {
+		gateway_request_queue_expired(self, link, fx);
+		return;
+	}
 	if (clock == CLOCK_REQUEST || clock == CLOCK_WATCH) {
 		gateway_request_expired(self, link, clock, fx);
 		return;
@@ -209,6 +213,11 @@ static void on_init(struct gateway *self, struct link *link, const struct gatewa
 	}
 	if (user.length == 0 || user.length > USER_ID_MAX) {
 		refuse_init(self, link, RESULT_NO_SESSION, fx);
+		return;
+	}
+	if (!gateway_link_may_arrive(self)) {
+		self->counts.limit_arrivals++;
+		refuse_init(self, link, RESULT_FULL, fx);
 		return;
 	}
 	if (!keep_init(self, link, user, init)) {

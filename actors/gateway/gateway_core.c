@@ -225,7 +225,8 @@ static void expire(struct gateway *self, int64_t now_ms, struct effects *fx)
 		       effects_room(fx) > EFFECTS_PER_LINK &&
 		       self->out_count + 2 < GATEWAY_OUTS_MAX) {
 			gateway_clock_stop(self, &self->links[slot], due);
-			gateway_app_expired(self, &self->links[slot], clock, fx);
+			if (clock != CLOCK_ARRIVAL)
+				gateway_app_expired(self, &self->links[slot], clock, fx);
 		}
 	}
 }
@@ -253,6 +254,7 @@ static void on_tick(struct gateway *self, int64_t now_ms, struct effects *fx)
 	if (self->announcing)
 		announce(self, fx);
 	gateway_request_again(self, fx);
+	gateway_request_admit(self, now_ms, fx);
 }
 
 /* ---- inputs ---- */
@@ -444,7 +446,8 @@ int64_t gateway_deadline(const struct gateway *self)
 {
 	int64_t due = self->beat_ms;
 
-	if (self->announcing || gateway_request_is_asking(self))
+	if (self->announcing || gateway_request_is_asking(self) ||
+	    gateway_request_is_admitting(self))
 		return self->now_ms;
 	if (self->acks.count > 0 && self->acks_ms < due)
 		due = self->acks_ms;
@@ -475,10 +478,17 @@ const struct gateway_counts *gateway_counts(const struct gateway *self)
 
 struct gateway_totals gateway_totals(const struct gateway *self)
 {
-	return (struct gateway_totals){ self->glasses_open, self->apps_open, self->users_here };
+	return (struct gateway_totals){ self->glasses_open, self->apps_open, self->users_here,
+					gateway_arriving(self) };
 }
 
 bool gateway_draining(const struct gateway *self)
 {
 	return self->draining;
+}
+
+bool gateway_admits(const struct gateway *self, bool glasses)
+{
+	return !self->draining && gateway_link_is_free(self) &&
+	       (!glasses || gateway_link_may_arrive(self));
 }

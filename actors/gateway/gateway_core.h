@@ -12,11 +12,10 @@
 #pragma once
 
 #include "actors/gateway/gateway_directory.h"
+#include "actors/gateway/gateway_limits.h"
 #include "common/actor.h"
 #include "proto/edge.h"
 
-#define GATEWAY_LINK_BITS 20 /* of a link id: its slot; the rest counts */
-#define GATEWAY_LINKS_MAX (1u << GATEWAY_LINK_BITS)
 #define GATEWAY_WAITING_MAX 32 /* requests of one app that wait for an earlier one */
 #define GATEWAY_HELD_MAX 4 /* orders for a device that wait for its connection_ack */
 #define GATEWAY_REST_MAX 256 /* REST calls that wait for the registry */
@@ -27,6 +26,14 @@
  * 5 s of silence; closed before that it comes back.
  */
 #define GATEWAY_VERDICT_MS 4000
+/* Glasses count among the arrivals for so long, answered or not: while the registry is away, or an
+ * app that belongs to the session does not start, others come in as well, at a bounded rate.
+ */
+#define GATEWAY_ARRIVAL_MS 10000
+/* A start waits in line for so long, then it is refused: no longer than the way back takes an app
+ * that has lost its socket.
+ */
+#define GATEWAY_QUEUE_MS 5000
 #define GATEWAY_DRAIN_SLICE 64 /* sockets closed at once: 64 every 50 ms are 1,280 a second */
 #define GATEWAY_DRAIN_PAUSE_MS 50
 #define GATEWAY_OUTS_MAX (PROBES_PER_BATCH_MAX + 2 * GATEWAY_DRAIN_SLICE)
@@ -38,6 +45,9 @@ struct gateway_options {
 	uint32_t connections_max;
 	uint64_t seed; /* of hashes whose keys come from outside */
 	int64_t starts_per_min, starts_burst; /* of one user */
+	uint32_t arrivals_max; /* links that wait for the registry's word; 0: no limit */
+	uint32_t requests_max; /* starts under way; the others wait in line; 0: no limit */
+	uint32_t requests_waiting_max; /* starts in that line */
 	int64_t beat_ms;
 	int64_t request_timeout_ms;
 	int64_t watch_timeout_ms; /* of a request that may have to wait for a provider */
@@ -127,11 +137,14 @@ struct gateway_out {
 	C(requests_sent, "gateway.requests_sent") \
 	C(requests_repeated, "gateway.requests_repeated") \
 	C(requests_refused, "gateway.requests_refused") \
+	C(requests_queued, "gateway.requests_queued") \
 	C(requests_timed_out, "gateway.requests_timed_out") \
 	C(answers_late, "gateway.answers_late") \
 	C(inits_refused, "gateway.inits_refused") \
 	C(inits_timed_out, "gateway.inits_timed_out") \
 	C(limit_starts, "gateway.limit_starts") \
+	C(limit_arrivals, "gateway.limit_arrivals") \
+	C(limit_requests, "gateway.limit_requests") \
 	C(limit_waiting, "gateway.limit_waiting") \
 	C(limit_rest, "gateway.limit_rest") \
 	C(limit_memory, "gateway.limit_memory")
@@ -145,6 +158,7 @@ struct gateway_counts {
 struct gateway_totals {
 	uint32_t glasses, apps; /* open sockets */
 	uint32_t users; /* that have one of either */
+	uint32_t arriving; /* sockets that wait for the registry's word */
 };
 
 struct gateway;
@@ -195,5 +209,10 @@ const struct gateway_out *gateway_outs(const struct gateway *self, size_t *count
 const struct gateway_counts *gateway_counts(const struct gateway *self);
 struct gateway_totals gateway_totals(const struct gateway *self);
 
-/* gateway_draining() - new sockets are to be refused. */
+/* gateway_draining() - everybody is sent away. */
 bool gateway_draining(const struct gateway *self);
+
+/* gateway_admits() - whether one more may come in: not while draining, not without a free link, and
+ * no glasses while arrivals_max wait for the registry.  Apps are told that at their init.
+ */
+bool gateway_admits(const struct gateway *self, bool glasses);

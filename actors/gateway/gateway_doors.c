@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* gateway_doors.c - who comes in: upgrades and their credentials, messages, REST calls. */
+#include <assert.h>
+#include <stdio.h>
+
 #include "actors/gateway/gateway_shell.h"
 #include "common/log.h"
 
 #define RESPONSE_401 "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\n\r\n"
 #define RESPONSE_503 \
-	"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\r\n" \
-	"{\"success\":false,\"message\":\"Try again later\"}"
+	"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n" \
+	"Retry-After: %u\r\n\r\n{\"success\":false,\"message\":\"Try again later\"}"
+#define RETRY_AFTER_S 8 /* at most, from 1: those sent away together shall not return together */
 
 /* ---- upgrades ---- */
 
@@ -61,18 +65,27 @@ static struct text keep(char **at, struct text text)
 	return kept;
 }
 
-/* A slot for the one who may come in; 503 if there is none. */
+static void send_away(struct gateway_shell *shell, struct gateway_ws_verdict *verdict)
+{
+	struct gateway_totals totals = gateway_totals(shell->core);
+	int length = snprintf(shell->response, sizeof shell->response, RESPONSE_503,
+			      ++shell->sent_away % RETRY_AFTER_S + 1);
+
+	verdict->decision = GATEWAY_WS_REFUSE;
+	verdict->bytes = (struct text){ shell->response, (uint32_t)length };
+	daemon_count(shell->daemon, "gateway.upgrades_refused", 1);
+	if (!gateway_draining(shell->core))
+		log_limited("gateway.upgrade_refused", log_u64("glasses", totals.glasses),
+			    log_u64("apps", totals.apps), log_u64("arriving", totals.arriving));
+}
+
+/* A slot for the one who may come in. */
 static void accept(struct gateway_shell *shell, enum gateway_ws_kind kind,
 		   struct gateway_ws_verdict *verdict)
 {
-	uint64_t link = gateway_draining(shell->core) ? 0 : gateway_reserve(shell->core);
+	uint64_t link = gateway_reserve(shell->core);
 
-	if (link == 0) {
-		verdict->decision = GATEWAY_WS_REFUSE;
-		verdict->bytes = TEXT(RESPONSE_503);
-		daemon_count(shell->daemon, "gateway.upgrades_refused", 1);
-		return;
-	}
+	assert(link != 0); /* gateway_admits() */
 	shell->guest.link = link;
 	shell->guest.kind = kind;
 	verdict->decision = GATEWAY_WS_ACCEPT;
@@ -139,13 +152,17 @@ static void on_upgrade(void *context, const struct gateway_ws_request *request,
 {
 	struct gateway_shell *shell = context;
 
+	const bool glasses = text_is(request->path, "/glasses-ws");
+
 	memset(&shell->guest, 0, sizeof shell->guest);
-	if (text_is(request->path, "/glasses-ws"))
-		judge_glasses(shell, request, verdict);
-	else if (text_is(request->path, "/app-ws"))
-		judge_app(shell, request, verdict);
-	else
+	if (!glasses && !text_is(request->path, "/app-ws"))
 		verdict->decision = GATEWAY_WS_DESTROY;
+	else if (!gateway_admits(shell->core, glasses)) /* before any work on credentials */
+		send_away(shell, verdict);
+	else if (glasses)
+		judge_glasses(shell, request, verdict);
+	else
+		judge_app(shell, request, verdict);
 }
 
 static void on_opened(void *context, uint64_t link)

@@ -23,6 +23,7 @@ void gateway_glasses_open(struct gateway *self, const struct gateway_edge *edge,
 	link->opened_ms = self->now_ms;
 	gateway_line_init(&link->glasses.held);
 	self->glasses_open++;
+	gateway_clock_start(self, link, CLOCK_ARRIVAL, self->now_ms + GATEWAY_ARRIVAL_MS);
 	/* Before the registry has been there for the first time its arrival announces everything.
 	 */
 	if (self->round > 0)
@@ -426,6 +427,7 @@ static void on_notice(struct gateway *self, struct link *link, const struct stre
 	switch ((enum notice)event->registry_glasses_notice.notice) {
 	case NOTICE_CONNECTION_ACK:
 		link->glasses.acked = true;
+		gateway_clock_stop(self, link, DUE_LINE);
 		gateway_send(self, link, EDGE_CONNECTION_ACK)->connection_ack.session_id = user;
 		release_held(self, link, fx);
 		return;

@@ -8,11 +8,11 @@
 
 #include <ev.h>
 
+#include "actors/gateway/gateway_limits.h"
 #include "proto/text.h"
 #include "proto/words.h"
 
 #define GATEWAY_HOOKS_MAX 4096 /* posted, or waiting for another attempt */
-#define GATEWAY_HOOK_CONNECTIONS_MAX 256
 #define GATEWAY_HOOK_ANSWER_MAX 65536 /* bytes of an answer, which nobody reads */
 
 /* Texts are borrowed for the call. */

@@ -37,8 +37,11 @@ enum request_kind {
 
 /* Deadlines of one length each, so that a list in order of arrival is in order of expiry. */
 enum gateway_clock {
+	CLOCK_ARRIVAL, /* glasses that wait for their connection_ack; expired they just count no
+			  more */
 	CLOCK_INIT,
 	CLOCK_VERDICT,
+	CLOCK_QUEUED, /* a start that waits until fewer are under way */
 	CLOCK_REQUEST,
 	CLOCK_WATCH,
 	CLOCK_COUNT,
@@ -203,8 +206,10 @@ struct gateway {
 	struct rest rests[GATEWAY_REST_MAX];
 	uint32_t rest_count;
 	struct queue clocks[CLOCK_COUNT];
+	uint32_t clock_counts[CLOCK_COUNT];
 
 	uint64_t requests; /* ids handed out */
+	uint32_t starts; /* of unmanaged streams, outstanding */
 	uint64_t again[AGAIN_COUNT]; /* asked again from this one on; 0: not */
 	uint64_t probe_batch; /* number of the last one heard; told with each beat */
 	uint64_t seen_seq; /* the registry's story up to here is behind its answers */
@@ -249,6 +254,11 @@ struct stream_event *gateway_tell(struct gateway *self, struct link *link,
 
 struct link *gateway_link_find(struct gateway *self, uint64_t id, enum link_kind kind);
 struct text gateway_link_user(const struct gateway *self, const struct link *link);
+bool gateway_link_is_free(const struct gateway *self);
+
+/* gateway_arriving() - links that wait for the registry's first word. */
+uint32_t gateway_arriving(const struct gateway *self);
+bool gateway_link_may_arrive(const struct gateway *self);
 
 /* gateway_link_take_user() - count @link among the user's; false if there is no room. */
 bool gateway_link_take_user(struct gateway *self, struct link *link, struct text id);
@@ -343,6 +353,7 @@ void gateway_request_next(struct gateway *self, struct link *link, int64_t now_m
 			  struct effects *fx);
 void gateway_request_expired(struct gateway *self, struct link *link, enum gateway_clock clock,
 			     struct effects *fx);
+void gateway_request_queue_expired(struct gateway *self, struct link *link, struct effects *fx);
 void gateway_request_event(struct gateway *self, const struct stream_event *event, int64_t now_ms,
 			   struct effects *fx);
 
@@ -352,6 +363,10 @@ void gateway_request_event(struct gateway *self, const struct stream_event *even
 void gateway_request_ask_again(struct gateway *self, enum role role, struct effects *fx);
 void gateway_request_again(struct gateway *self, struct effects *fx);
 bool gateway_request_is_asking(const struct gateway *self);
+
+/* gateway_request_admit() - starts that wait in line go out, as many as may. */
+void gateway_request_admit(struct gateway *self, int64_t now_ms, struct effects *fx);
+bool gateway_request_is_admitting(const struct gateway *self);
 void gateway_request_forget(struct gateway *self, struct link *link);
 
 /* ---- gateway_rest.c: REST calls and webhooks ---- */

@@ -133,6 +133,22 @@ int64_t gateway_start_wait(struct gateway *self, const struct link *link, int64_
 
 /* ---- links ---- */
 
+bool gateway_link_is_free(const struct gateway *self)
+{
+	return self->link_free != GATEWAY_NONE || self->link_next < self->options.connections_max;
+}
+
+uint32_t gateway_arriving(const struct gateway *self)
+{
+	return self->clock_counts[CLOCK_ARRIVAL] + self->clock_counts[CLOCK_VERDICT];
+}
+
+bool gateway_link_may_arrive(const struct gateway *self)
+{
+	return self->options.arrivals_max == 0 ||
+	       gateway_arriving(self) < self->options.arrivals_max;
+}
+
 uint64_t gateway_reserve(struct gateway *self)
 {
 	uint32_t slot = self->link_free;
@@ -269,6 +285,7 @@ void gateway_clock_start(struct gateway *self, struct link *link, enum gateway_c
 	else
 		self->links[queue->last].dues[which].next = slot;
 	queue->last = slot;
+	self->clock_counts[clock]++;
 }
 
 void gateway_clock_stop(struct gateway *self, struct link *link, enum gateway_due which)
@@ -279,6 +296,7 @@ void gateway_clock_stop(struct gateway *self, struct link *link, enum gateway_du
 		return;
 	struct queue *queue = &self->clocks[due->clock];
 
+	self->clock_counts[due->clock]--;
 	if (due->previous == GATEWAY_NONE)
 		queue->first = due->next;
 	else

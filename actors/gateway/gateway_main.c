@@ -233,24 +233,28 @@ static bool stop(void *context)
 
 /* ---- opening ---- */
 
-/* Fewer than configured if the system does not give us so many descriptors. */
+/* Fewer than configured if the system does not give us so many descriptors: daemon_open() takes all
+ * that it gives.
+ */
 static uint32_t connections_max(const struct config *config)
 {
 	int64_t wanted = config->gateway_connections_max;
 	struct rlimit limit;
+	uint32_t possible;
 
-	if (wanted > GATEWAY_LINKS_MAX)
-		wanted = GATEWAY_LINKS_MAX;
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_max == RLIM_INFINITY ||
-	    (int64_t)limit.rlim_max - GATEWAY_FDS_RESERVED >= wanted)
-		return (uint32_t)wanted;
-	wanted = (int64_t)limit.rlim_max > 2 * GATEWAY_FDS_RESERVED
-			 ? (int64_t)limit.rlim_max - GATEWAY_FDS_RESERVED
-			 : 1;
-	log_warn("gateway.connections_limited",
-		 log_i64("configured", config->gateway_connections_max),
-		 log_i64("connections_max", wanted), log_u64("descriptors", limit.rlim_max));
-	return (uint32_t)wanted;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		limit.rlim_max = RLIM_INFINITY;
+	possible = gateway_connections_for(wanted, limit.rlim_max);
+	if (possible < wanted)
+		log_warn("gateway.connections_limited", log_i64("configured", wanted),
+			 log_i64("connections_max", possible),
+			 log_u64("descriptors", limit.rlim_max),
+			 log_u64("descriptors_needed", gateway_descriptors_for(wanted)),
+			 log_i64("gateways_needed", (wanted + possible - 1) / possible),
+			 log_str("mend",
+				 "raise the hard limit of open files to descriptors_needed "
+				 "(LimitNOFILE, ulimit -Hn), or run gateways_needed gateways"));
+	return possible;
 }
 
 /* gateway-N listens on the base port + N as well. */
@@ -295,6 +299,9 @@ static int open_core(struct gateway_shell *shell, const struct daemon_options *d
 		.seed = seed,
 		.starts_per_min = config->gateway_starts_per_min,
 		.starts_burst = config->gateway_starts_burst,
+		.arrivals_max = (uint32_t)config->gateway_arrivals_max,
+		.requests_max = (uint32_t)config->gateway_requests_max,
+		.requests_waiting_max = (uint32_t)config->gateway_requests_waiting_max,
 		.beat_ms = config->gateway_beat_ms,
 		.request_timeout_ms = config->gateway_request_timeout_ms,
 		.watch_timeout_ms = config->managed_request_timeout_ms,
@@ -328,6 +335,7 @@ static int open_edge(struct gateway_shell *shell, const struct daemon_options *d
 		.message_max = (uint32_t)config->gateway_message_max,
 		.send_queue_max = (uint32_t)config->gateway_send_queue_max,
 		.handshake_ms = config->gateway_handshake_ms,
+		.admissions_per_s = config->gateway_admissions_per_s,
 		.messages_per_s = config->gateway_messages_per_s,
 		.messages_burst = config->gateway_messages_burst,
 		.controls_per_s = config->gateway_controls_per_s,

@@ -9,6 +9,14 @@ struct gateway_rate {
 	int64_t burst; /* events allowed at once, from 1 */
 };
 
+/* gateway_rate_wait() - time until one more event is allowed at @now; 0: at once. */
+static inline int64_t gateway_rate_wait(struct gateway_rate rate, int64_t free_at, int64_t now)
+{
+	int64_t wait = free_at - now - (rate.burst - 1) * rate.cost;
+
+	return free_at > now && wait > 0 ? wait : 0;
+}
+
 /* gateway_rate_take() - account for one event at @now.
  *
  * @free_at is the state, zero at first; @now and @rate->cost are in one unit.
@@ -17,11 +25,10 @@ struct gateway_rate {
  */
 static inline int64_t gateway_rate_take(struct gateway_rate rate, int64_t *free_at, int64_t now)
 {
-	int64_t at = *free_at > now ? *free_at : now;
-	int64_t wait = at - now - (rate.burst - 1) * rate.cost;
+	int64_t wait = gateway_rate_wait(rate, *free_at, now);
 
 	if (wait > 0)
 		return wait;
-	*free_at = at + rate.cost;
+	*free_at = (*free_at > now ? *free_at : now) + rate.cost;
 	return 0;
 }

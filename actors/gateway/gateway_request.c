@@ -9,6 +9,7 @@
 #include "actors/gateway/gateway_internal.h"
 
 #define NO_ANSWER "No answer in time - please try again"
+#define OVERLOADED "Overloaded - please try again in a few seconds"
 
 /* Of a request to watch the destinations stand where a start has its URL. */
 enum {
@@ -86,6 +87,8 @@ static void step_out(struct gateway *self, struct link *link)
 
 	if (link->app.kept)
 		gateway_line_take(self, &link->app.line, &head, texts);
+	if (link->app.request != 0)
+		self->starts -= link->app.asked == REQUEST_UNMANAGED;
 	link->app.kept = false;
 	link->app.request = 0;
 }
@@ -253,6 +256,7 @@ static void pass_on(struct gateway *self, struct link *link, const struct ask *a
 	} else {
 		link->app.request = self->requests;
 		link->app.asked = (uint8_t)ask->kind;
+		self->starts += ask->kind == REQUEST_UNMANAGED;
 	}
 	link->app.watch.overtaken = ask->kind == REQUEST_LEAVE || ask->kind == REQUEST_UNMANAGED ||
 				    (ask->kind != REQUEST_WATCH && link->app.watch.overtaken);
@@ -274,12 +278,53 @@ static void drop_first(struct gateway *self, struct link *link)
 	struct text texts[WAITING_TEXTS];
 	struct waiting head;
 
-	self->counts.requests_repeated++;
 	gateway_line_take(self, &link->app.line, &head, texts);
 }
 
-void gateway_request_next(struct gateway *self, struct link *link, int64_t now_ms,
-			  struct effects *fx)
+/* ---- the queue of starts ---- */
+
+/* What is under way is answered soon, because it is not much; the others wait here, where waiting
+ * costs nothing.  A refusal is dear: it takes the app its socket, and the whole way back.  Whatever
+ * ends a stream, or only asks, makes no new work and passes.
+ */
+static bool is_queued(const struct link *link)
+{
+	return link->dues[DUE_LINE].clock == CLOCK_QUEUED;
+}
+
+static bool may_start(const struct gateway *self)
+{
+	return self->options.requests_max == 0 || self->starts < self->options.requests_max;
+}
+
+static bool has_to_queue(const struct gateway *self, enum request_kind kind)
+{
+	return kind == REQUEST_UNMANAGED &&
+	       (!may_start(self) || self->clock_counts[CLOCK_QUEUED] > 0);
+}
+
+static bool queue_is_full(const struct gateway *self)
+{
+	return self->options.requests_max != 0 &&
+	       self->clock_counts[CLOCK_QUEUED] >= self->options.requests_waiting_max;
+}
+
+/* Return: whether the socket was closed. */
+static bool refuse_overload(struct gateway *self, struct link *link, struct effects *fx)
+{
+	self->counts.limit_requests++;
+	return gateway_app_fail(self, link, TEXT("INTERNAL_ERROR"), TEXT(OVERLOADED), fx);
+}
+
+static void queue(struct gateway *self, struct link *link, int64_t now_ms)
+{
+	self->counts.requests_queued++;
+	gateway_clock_start(self, link, CLOCK_QUEUED, now_ms + GATEWAY_QUEUE_MS);
+}
+
+/* The next in the app's line; @admitted: a start has done its waiting. */
+static void next(struct gateway *self, struct link *link, bool admitted, int64_t now_ms,
+		 struct effects *fx)
 {
 	struct app *app = &link->app;
 
@@ -287,9 +332,14 @@ void gateway_request_next(struct gateway *self, struct link *link, int64_t now_m
 	while (app->line.count > 0 && app->request == 0) {
 		struct ask ask = first_in_line(self, &app->line);
 
+		if (!admitted && has_to_queue(self, ask.kind)) {
+			queue(self, link, now_ms);
+			return;
+		}
 		if (watch_waits(link, ask.kind)) {
 			if (app->watch.overtaken)
 				return;
+			self->counts.requests_repeated++;
 			drop_first(self, link);
 			continue;
 		}
@@ -299,6 +349,36 @@ void gateway_request_next(struct gateway *self, struct link *link, int64_t now_m
 		else
 			app->kept = true;
 	}
+}
+
+void gateway_request_next(struct gateway *self, struct link *link, int64_t now_ms,
+			  struct effects *fx)
+{
+	if (!is_queued(link))
+		next(self, link, false, now_ms, fx);
+}
+
+bool gateway_request_is_admitting(const struct gateway *self)
+{
+	return self->clock_counts[CLOCK_QUEUED] > 0 && may_start(self);
+}
+
+void gateway_request_admit(struct gateway *self, int64_t now_ms, struct effects *fx)
+{
+	while (gateway_request_is_admitting(self) && effects_room(fx) > EFFECTS_PER_LINK) {
+		struct link *link = &self->links[self->clocks[CLOCK_QUEUED].first];
+
+		gateway_clock_stop(self, link, DUE_LINE);
+		next(self, link, true, now_ms, fx);
+	}
+}
+
+void gateway_request_queue_expired(struct gateway *self, struct link *link, struct effects *fx)
+{
+	if (refuse_overload(self, link, fx))
+		return;
+	drop_first(self, link);
+	gateway_request_next(self, link, self->now_ms, fx);
 }
 
 static bool for_adapter(enum request_kind kind)
@@ -390,10 +470,15 @@ void gateway_request_ask(struct gateway *self, struct link *link, const struct a
 {
 	bool start = ask->kind == REQUEST_UNMANAGED || ask->kind == REQUEST_WATCH;
 
+	if (ask->kind == REQUEST_UNMANAGED && queue_is_full(self)) {
+		(void)refuse_overload(self, link, fx);
+		return;
+	}
 	if (start && !within_rate(self, link, now_ms, fx))
 		return;
 	if (link->app.phase == APP_ACCEPTED && link->app.request == 0 &&
-	    link->app.line.count == 0 && !watch_waits(link, ask->kind)) {
+	    link->app.line.count == 0 && !watch_waits(link, ask->kind) &&
+	    !has_to_queue(self, ask->kind)) {
 		/* Without room for it it is asked only once. */
 		bool kept = for_adapter(ask->kind) && wait_in_line(self, link, ask);
 

@@ -33,6 +33,7 @@ struct gateway_shell {
 	struct edge_scratch scratch;
 	struct ev_timer farewell;
 	int64_t started_ms, farewell_ms;
+	unsigned sent_away; /* upgrades, with 503 */
 	char websocket_url[512 + 16];
 	char response[2048]; /* of a refused upgrade */
 	char answer[EDGE_ENCODED_MAX];

@@ -13,7 +13,7 @@
 
 #include "proto/text.h"
 
-#define BACKLOG 1024
+#define BACKLOG 65535 /* who waits while others come in; the system allows net.core.somaxconn */
 #define HOST_SIZE 64
 
 static int bind_address(const struct addrinfo *address, bool shared)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* gateway_ws.c - listening, accepting, and what libwebsockets calls back. */
+/* gateway_ws.c - opening, and what libwebsockets calls back. */
 #include "actors/gateway/gateway_ws.h"
 
 #include <errno.h>
@@ -16,7 +16,6 @@
 #include "common/error.h"
 #include "common/log.h"
 
-#define ACCEPT_PAUSE_S 1.0 /* without descriptors: no spinning */
 #define LWS_TIMEOUT_SLACK_S 5 /* the library's own handshake timer comes behind ours */
 #define RX_BUFFER_SIZE 1024 /* allocated per connection; most messages are smaller */
 
@@ -61,139 +60,6 @@ uint64_t gateway_ws_received(struct lws *wsi)
 void gateway_ws_kill(struct lws *wsi)
 {
 	lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
-}
-
-/* ---- accepting ---- */
-
-void gateway_ws_left(struct gateway_ws *ws, uint32_t address)
-{
-	gateway_address_leave(ws->addresses, address, gateway_ws_now_ms());
-	ws->connections--;
-}
-
-/* Before a byte is read: whoever is over a limit costs one accept(). */
-static void welcome(struct gateway_ws *ws, int fd, const uint8_t ip[GATEWAY_ADDRESS_SIZE])
-{
-	struct visit *visit = NULL;
-	uint32_t address = GATEWAY_ADDRESS_NONE;
-
-	if (ws->connections < ws->options.connections_max)
-		address = gateway_address_enter(ws->addresses, ip);
-	if (address != GATEWAY_ADDRESS_NONE)
-		visit = gateway_ws_visit_begin(ws, address);
-	if (!visit) {
-		if (address != GATEWAY_ADDRESS_NONE)
-			gateway_address_leave(ws->addresses, address, gateway_ws_now_ms());
-		gateway_ws_count(ws, "gateway.connections_refused");
-		log_limited("gateway.connection_refused", log_u64("connections", ws->connections));
-		(void)close(fd);
-		return;
-	}
-	ws->connections++;
-	const lws_adopt_desc_t adopt = {
-		.vh = ws->vhost,
-		.type = LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP | (ws->tls ? LWS_ADOPT_ALLOW_SSL : 0),
-		.fd.sockfd = fd,
-		.opaque = visit,
-	};
-	struct lws *wsi = lws_adopt_descriptor_vhost_via_info(&adopt);
-
-	if (wsi)
-		visit->wsi = wsi;
-	else if (visit->id != 0) /* the descriptor is closed; was it told? */
-		gateway_ws_visit_end(ws, visit);
-}
-
-static void pause_accepting(struct gateway_ws *ws, int error)
-{
-	log_limited("gateway.accept_paused", log_str("reason", strerror(error)),
-		    log_u64("connections", ws->connections));
-	gateway_ws_count(ws, "gateway.accept_paused");
-	for (int i = 0; i < WS_LISTENERS; i++)
-		ev_io_stop(ws->options.loop, &ws->listeners[i].io);
-	ev_timer_start(ws->options.loop, &ws->accept_pause);
-}
-
-static void on_acceptable(struct ev_loop *loop, struct ev_io *io, int events)
-{
-	struct gateway_ws *ws = ((struct listener *)io->data)->ws;
-
-	(void)loop;
-	(void)events;
-	for (int i = 0; i < GATEWAY_ACCEPT_BATCH; i++) {
-		uint8_t ip[GATEWAY_ADDRESS_SIZE];
-		int r = gateway_socket_accept(io->fd, ip);
-
-		if (r >= 0) {
-			welcome(ws, r, ip);
-			continue;
-		}
-		if (r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM)
-			pause_accepting(ws, -r);
-		if (r != -EINTR && r != -ECONNABORTED)
-			return;
-	}
-}
-
-void gateway_ws_accept(struct gateway_ws *ws)
-{
-	ws->accepting = true;
-	for (int i = 0; i < WS_LISTENERS; i++)
-		if (ws->listeners[i].io.fd >= 0)
-			ev_io_start(ws->options.loop, &ws->listeners[i].io);
-}
-
-static void on_accept_pause(struct ev_loop *loop, struct ev_timer *timer, int events)
-{
-	struct gateway_ws *ws = timer->data;
-
-	(void)events;
-	ev_timer_stop(loop, timer);
-	if (ws->accepting)
-		gateway_ws_accept(ws);
-}
-
-static void listener_close(struct gateway_ws *ws, int index)
-{
-	struct listener *listener = &ws->listeners[index];
-
-	if (listener->io.fd < 0)
-		return;
-	ev_io_stop(ws->options.loop, &listener->io);
-	(void)close(listener->io.fd);
-	ev_io_set(&listener->io, -1, EV_READ);
-}
-
-void gateway_ws_deafen(struct gateway_ws *ws, bool all)
-{
-	listener_close(ws, 0);
-	if (!all)
-		return;
-	listener_close(ws, 1);
-	ws->accepting = false;
-}
-
-bool gateway_ws_has_direct(const struct gateway_ws *ws)
-{
-	return ws->listeners[1].io.fd >= 0;
-}
-
-/* ---- listening ---- */
-
-static int listen_on(struct gateway_ws *ws, int index, int port)
-{
-	char reason[GATEWAY_REASON_SIZE];
-	int fd = gateway_socket_listen(ws->options.listen, port, index == 0, reason);
-
-	if (fd < 0) {
-		log_error("gateway.listen_failed", log_str("address", ws->options.listen),
-			  log_i64("direct_port", port), log_str("reason", reason));
-		return GATEWAY_WS_E_LISTEN;
-	}
-	ev_io_set(&ws->listeners[index].io, fd, EV_READ);
-	log_info("gateway.listening", log_str("address", ws->options.listen),
-		 log_i64("direct_port", port), log_bool("tls", ws->tls));
-	return 0;
 }
 
 /* ---- what the library calls back ---- */
@@ -367,7 +233,8 @@ static int open_context(struct gateway_ws *ws)
 
 static int allocate(struct gateway_ws *ws)
 {
-	size_t bytes = gateway_addresses_bytes(ws->options.connections_max);
+	uint32_t sockets_max = ws->options.connections_max + GATEWAY_DOORWAY_MAX;
+	size_t bytes = gateway_addresses_bytes(sockets_max);
 	void *addresses = NULL;
 
 	ws->conns = calloc(ws->options.connections_max, sizeof *ws->conns);
@@ -375,9 +242,8 @@ static int allocate(struct gateway_ws *ws)
 	if (!ws->conns || !ws->visits || posix_memalign(&addresses, 64, bytes) != 0)
 		return err_raise(-ENOMEM);
 	memset(addresses, 0, bytes);
-	ws->addresses =
-		gateway_addresses_init(addresses, ws->options.connections_max,
-				       ws->options.connections_per_address_max, ws->options.seed);
+	ws->addresses = gateway_addresses_init(
+		addresses, sockets_max, ws->options.connections_per_address_max, ws->options.seed);
 	return 0;
 }
 
@@ -396,22 +262,14 @@ int gateway_ws_open(const struct gateway_ws_options *options, struct gateway_ws 
 		(struct gateway_rate){ 1000000 / options->controls_per_s, options->controls_per_s };
 	ws->visit_free = ws->lost_first = WS_NONE;
 	gateway_ws_clock_init(ws);
-	ev_timer_init(&ws->accept_pause, on_accept_pause, ACCEPT_PAUSE_S, ACCEPT_PAUSE_S);
-	ws->accept_pause.data = ws;
-	for (int i = 0; i < WS_LISTENERS; i++) {
-		ws->listeners[i].ws = ws;
-		ev_io_init(&ws->listeners[i].io, on_acceptable, -1, EV_READ);
-		ws->listeners[i].io.data = &ws->listeners[i];
-	}
+	gateway_ws_listen_init(ws);
 	r = allocate(ws);
 	if (r == 0 && ws->tls && !is_pair(options->tls_cert_file, options->tls_key_file))
 		r = refuse_tls(ws);
 	if (r == 0)
 		r = open_context(ws);
 	if (r == 0)
-		r = listen_on(ws, 0, 0);
-	if (r == 0 && options->direct_port != 0)
-		r = listen_on(ws, 1, options->direct_port);
+		r = gateway_ws_listen(ws);
 	if (r != 0) {
 		gateway_ws_close(ws);
 		return r < 0 ? err_pass(r) : r;
@@ -425,8 +283,7 @@ void gateway_ws_close(struct gateway_ws *ws)
 	if (!ws)
 		return;
 	ws->ended = true;
-	gateway_ws_deafen(ws, true);
-	ev_timer_stop(ws->options.loop, &ws->accept_pause);
+	gateway_ws_listen_fini(ws);
 	if (ws->context)
 		lws_context_destroy(ws->context);
 	gateway_ws_clock_fini(ws);

@@ -12,14 +12,15 @@
 
 #include <ev.h>
 
+#include "actors/gateway/gateway_limits.h"
 #include "proto/text.h"
 
 #define GATEWAY_HEADER_MAX 8192 /* bytes of a request up to its body */
 #define GATEWAY_BODY_MAX 65536 /* bytes of a REST body */
 #define GATEWAY_VISITS_MAX 4096 /* connections that are not WebSockets (yet) */
-#define GATEWAY_ACCEPT_BATCH 64 /* connections accepted in a row */
+#define GATEWAY_ACCEPT_BATCH 16 /* accepted in a row: 16 TLS handshakes of RSA take 15 ms */
+#define GATEWAY_ADMISSIONS_BURST_MS 50 /* accepted at once: what this time allows */
 #define GATEWAY_LINGER_MS 10000 /* a peer that does not read has so long to get our close */
-#define GATEWAY_FDS_RESERVED 128 /* descriptors for everything that is not a client */
 
 enum gateway_ws_kind {
 	GATEWAY_WS_GLASSES,
@@ -78,9 +79,11 @@ struct gateway_ws_options {
 	const char *listen; /* address:port, shared with the other gateways */
 	int direct_port; /* one more port of the same address; 0: none */
 	const char *tls_cert_file, *tls_key_file; /* empty: plain */
-	uint32_t connections_max, connections_per_address_max;
+	uint32_t connections_max; /* WebSockets; GATEWAY_DOORWAY_MAX others beyond them */
+	uint32_t connections_per_address_max;
 	uint32_t message_max, send_queue_max; /* bytes */
 	int64_t handshake_ms;
+	int64_t admissions_per_s; /* connections accepted */
 	int64_t messages_per_s, messages_burst, controls_per_s;
 	int64_t glasses_ping_ms, glasses_pong_ms, app_ping_ms;
 	uint64_t seed;

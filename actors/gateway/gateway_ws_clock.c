@@ -36,7 +36,7 @@ static int64_t first_due(struct gateway_ws *ws, enum ws_clock clock)
 		return INT64_MAX;
 	due_ms = node_of(ws, clock, slot)->due_ms;
 	/* What came in while we could not listen is still to be read. */
-	if (clock == WS_PONG && due_ms < ws->blind_until_ms)
+	if ((clock == WS_PONG || clock == WS_HANDSHAKE) && due_ms < ws->blind_until_ms)
 		return ws->blind_until_ms;
 	return due_ms;
 }

@@ -76,7 +76,8 @@ struct gateway_ws {
 	struct gateway_ws_options options;
 	struct lws_context *context;
 	struct lws_vhost *vhost;
-	struct gateway_rate messages, controls;
+	struct gateway_rate messages, controls, admissions;
+	int64_t admissions_free_us;
 	struct gateway_addresses *addresses;
 	struct listener listeners[WS_LISTENERS];
 	struct ev_timer timer, accept_pause;
@@ -91,6 +92,7 @@ struct gateway_ws {
 	uint64_t visit_count; /* ever */
 	uint32_t connections;
 	bool tls, accepting, ended;
+	bool crowded; /* accepts again when a visit ends */
 	char buffer[LWS_PRE + EDGE_ENCODED_MAX];
 	char texts[2 * GATEWAY_WS_HEAD_MAX + 2];
 };
@@ -107,8 +109,22 @@ uint64_t gateway_ws_received(struct lws *wsi);
 /* gateway_ws_kill() - end @wsi now, without a word; not from inside its own callbacks. */
 void gateway_ws_kill(struct lws *wsi);
 
+/* ---- gateway_ws_listen.c ---- */
+
+void gateway_ws_listen_init(struct gateway_ws *ws);
+void gateway_ws_listen_fini(struct gateway_ws *ws);
+
+/* gateway_ws_listen() - bind the shared address and, if there is one, the direct port.
+ *
+ * Return: 0 or GATEWAY_WS_E_LISTEN.
+ */
+int gateway_ws_listen(struct gateway_ws *ws);
+
 /* gateway_ws_left() - a connection from @address is gone. */
 void gateway_ws_left(struct gateway_ws *ws, uint32_t address);
+
+/* gateway_ws_visit_room() - a visit is over: whoever waits for its place may come in. */
+void gateway_ws_visit_room(struct gateway_ws *ws);
 
 /* ---- gateway_ws_clock.c ---- */
 
@@ -138,6 +154,7 @@ void gateway_ws_tell_lost(struct gateway_ws *ws);
 /* ---- gateway_ws_visit.c ---- */
 
 struct visit *gateway_ws_visit_begin(struct gateway_ws *ws, uint32_t address);
+bool gateway_ws_visit_has_room(const struct gateway_ws *ws);
 void gateway_ws_visit_end(struct gateway_ws *ws, struct visit *visit);
 bool gateway_ws_is_visit(const struct gateway_ws *ws, const void *pointer);
 int gateway_ws_visit_upgrade(struct gateway_ws *ws, struct visit *visit, const char *protocol);

@@ -15,6 +15,11 @@ static uint32_t slot_of(const struct gateway_ws *ws, const struct visit *visit)
 
 /* ---- beginning and end ---- */
 
+bool gateway_ws_visit_has_room(const struct gateway_ws *ws)
+{
+	return ws->visit_free != WS_NONE || ws->visit_next < GATEWAY_VISITS_MAX;
+}
+
 struct visit *gateway_ws_visit_begin(struct gateway_ws *ws, uint32_t address)
 {
 	uint32_t slot = ws->visit_free;
@@ -60,6 +65,7 @@ void gateway_ws_visit_end(struct gateway_ws *ws, struct visit *visit)
 	free(visit->answer);
 	*visit = (struct visit){ .next_free = ws->visit_free };
 	ws->visit_free = slot_of(ws, visit);
+	gateway_ws_visit_room(ws);
 	if (link != 0 && !ws->ended)
 		events->closed(events->context, link, 1006);
 	if (call != 0 && !ws->ended)

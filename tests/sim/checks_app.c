@@ -100,7 +100,7 @@ void checks_app_asked(const struct client_app *app, enum answer expected)
 			 */
 	/* Of a stop nothing is heard; by then it is done, or has been given up. */
 	while (done < mine->asked_count && mine->asked[done].expected == ANSWER_NONE &&
-	       sim_now(checks.sim) - mine->asked[done].asked_ms > (done + 1) * REQUEST_BOUND_MS)
+	       sim_now(checks.sim) - mine->asked[done].asked_ms > (done + 1) * REQUEST_TURN_MS)
 		done++;
 	if (done > 0 || mine->asked_count == CHECK_ASKED_MAX)
 		drop(mine, done > 0 ? done - 1 : 0);
@@ -138,7 +138,7 @@ void check_app_opened(const struct client_app *app, enum answer expected)
 
 static int64_t turn_ms(const struct check_asked *asked)
 {
-	return asked->expected == ANSWER_MANAGED ? WATCH_BOUND_MS : REQUEST_BOUND_MS;
+	return asked->expected == ANSWER_MANAGED ? WATCH_BOUND_MS : REQUEST_TURN_MS;
 }
 
 /* I11: there was something to join when it asked, and nothing of ours or of the provider's is in

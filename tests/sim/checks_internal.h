@@ -2,6 +2,7 @@
 /* checks_internal.h - what the checks remember.  Names of invariants: reliability.md section 1. */
 #pragma once
 
+#include "actors/gateway/gateway_core.h"
 #include "common/phase.h"
 #include "common/state.h"
 #include "tests/sim/checks.h"
@@ -16,6 +17,7 @@
 #define SLACK_MS 3000 /* hops and commits on the way of a verdict */
 #define RECONCILE_BOUND_MS 5000 /* the adapter says again what is owed */
 #define REQUEST_BOUND_MS 10000 /* a gateway waits so long for an answer */
+#define REQUEST_TURN_MS (REQUEST_BOUND_MS + GATEWAY_QUEUE_MS) /* with its wait in the line */
 #define WATCH_BOUND_MS 30000 /* and so long if something has to be made */
 #define LATE_MAX_MS 130000 /* a message of ours may be so late: the longest stall, and delays */
 #define CLOG_MAX_MS 70000 /* and so late while processes run: the longest clog, and delays */

@@ -275,6 +275,9 @@ static void look_at_word(const struct check_stream *stream, const struct check_v
 	if (now_ms - since_ms <= RECONCILE_BOUND_MS + SLACK_MS || accepted_ms == NEVER ||
 	    accepted_ms > viewer->due_ms - SLACK_MS || !check_app_reachable(app))
 		return;
+	/* An answer is due on the socket that asked; on a later one it may come. */
+	if (!viewer->due_word && check_app(app)->watched_ms < accepted_ms)
+		return;
 	if (viewer->heard_ms < viewer->due_ms &&
 	    !(viewer->due_word && text_is(text_of(viewer->due_word), viewer->word)))
 		check_fail("I7 a viewer hears the last word", stream, "%s of %s: '%s', due '%s'",
