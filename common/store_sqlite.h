@@ -9,6 +9,8 @@
 #include "common/store_engine.h"
 #include "common/store_files.h"
 
+#define ROWS_AHEAD 64 /* of history, read at once by whoever reads row after row */
+
 enum statement {
 	BEGIN,
 	COMMIT,
@@ -34,7 +36,12 @@ struct sqlite {
 	int wal_stuck; /* so many when a checkpoint last found the disk full */
 	int64_t oldest_at_ms; /* of the row base.oldest */
 	char path[STORE_PATH_MAX + 1];
-	char scratch[STORE_ROW_MAX]; /* the row that store_history() gave out */
+	char scratch[STORE_ROW_MAX]; /* the row that store_history() gave out, and those ahead */
+	struct {
+		struct store_row rows[ROWS_AHEAD];
+		unsigned count, next; /* of them; those before next were given out */
+		uint64_t given; /* seq of the row that was given out last */
+	} ahead;
 };
 
 static inline struct sqlite *sqlite_of(struct store *store)

@@ -220,10 +220,10 @@ static void sweep(struct scheduler *self)
 
 static void fire(struct scheduler *self, uint32_t timer, struct effects *fx)
 {
-	int kind = SCHEDULER_TIMER_COUNT - 1;
+	int kind = 0; /* nearly always: probes come first */
 
-	while (timer < self->timer_base[kind])
-		kind--;
+	while (kind + 1 < SCHEDULER_TIMER_COUNT && timer >= self->timer_base[kind + 1])
+		kind++;
 	uint32_t slot = timer - self->timer_base[kind];
 
 	self->armed[kind]--;

@@ -79,17 +79,17 @@ static struct text keep_ack_id(const struct probe *probe, struct effects *fx)
 
 static void report(struct scheduler *self, uint32_t stream, struct effects *fx)
 {
-	const struct probe *probe = &self->probes[stream];
-	struct watch *watch = &self->watches[stream];
+	struct probe *probe = &self->probes[stream];
 	struct stream_event *event = effects_add(fx, EFFECT_REQUEST, registry, EVENT_STREAM_MISSED);
 
 	name(self, stream, event);
-	event->cause = watch->cause;
+	event->cause = self->watches[stream].cause;
 	event->stream_missed.missed = probe->missed;
 	event->stream_missed.expired = probe->flags & PROBE_EXPIRED;
 	event->stream_missed.last_ack_age_ms =
-		watch->activity_ms < 0 ? -1 : self->now_ms - watch->activity_ms;
-	watch->told = probe->missed;
+		probe->activity_ms < 0 ? -1 : self->now_ms - probe->activity_ms;
+	probe->flags &= (uint8_t)~PROBE_TOLD;
+	probe->flags |= probe->missed > 0 ? PROBE_TOLD : 0;
 }
 
 /* --- the timer ---------------------------------------------------------------------------- */
@@ -118,7 +118,6 @@ void scheduler_probe_start(struct scheduler *self, uint32_t stream, bool spread)
 
 	probe->flags = PROBE_RUNNING;
 	probe->missed = 0;
-	self->watches[stream].told = 0;
 	probe->probe_ms = self->now_ms + interval_ms;
 	if (spread)
 		probe->probe_ms =
@@ -131,7 +130,6 @@ void scheduler_probe_stop(struct scheduler *self, uint32_t stream)
 {
 	self->probes[stream].flags = 0;
 	self->probes[stream].missed = 0;
-	self->watches[stream].told = 0;
 	scheduler_disarm(self, SCHEDULER_TIMER_PROBE, stream);
 }
 
@@ -320,13 +318,12 @@ static bool is_awaited(const struct probe *probe, struct text ack_id)
 static void take_ack(struct scheduler *self, uint32_t stream, struct effects *fx)
 {
 	struct probe *probe = &self->probes[stream];
-	struct watch *watch = &self->watches[stream];
 	int64_t due_ms = probe->probe_ms;
-	bool recovered = probe->missed > 0 || watch->told > 0;
+	bool recovered = probe->missed > 0 || probe->flags & PROBE_TOLD;
 
 	probe->flags &= (uint8_t) ~(PROBE_PENDING | PROBE_SENT);
 	probe->missed = 0;
-	watch->activity_ms = self->now_ms;
+	probe->activity_ms = self->now_ms;
 	self->stats.probes_acked++;
 	if (recovered) {
 		self->stats.streams_recovered++;
@@ -374,7 +371,6 @@ static void on_chunk(struct scheduler *self, struct ack *acks, uint32_t count, s
 		if (stream == TABLE_NONE)
 			continue;
 		__builtin_prefetch(&self->probes[stream]);
-		__builtin_prefetch(&self->watches[stream]);
 		__builtin_prefetch(&self->wheel.timers[stream]);
 	}
 	for (uint32_t i = 0; i < count; i++)

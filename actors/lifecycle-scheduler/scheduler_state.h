@@ -21,33 +21,35 @@ enum probe_flag {
 	PROBE_EXPIRED = 8, /* missed_max was reached and reported */
 	PROBE_RECOVERED = 16, /* an ack after misses is still to be reported */
 	PROBE_HELD = 32, /* the phase deadline passed while we were blind */
+	PROBE_TOLD = 64, /* the registry knows of misses */
 };
 
+/* Times take 48 bits, as in the wheel, so that all of it is one cache line. */
 struct probe {
 	char id[SCHEDULER_ID_MAX];
 	uint8_t id_length;
 	uint64_t epoch;
 	uint64_t link; /* the glasses socket; 0: not up */
-	int64_t probe_ms; /* when the next one is due: always start + n * interval */
-	int64_t ack_ms;
+	int64_t probe_ms : 48; /* when the next one is due: always start + n * interval */
+	uint64_t missed : 16;
+	int64_t ack_ms : 48;
+	uint64_t gateway : 16;
+	int64_t activity_ms : 48; /* last ack or status; -1: there was none */
+	uint64_t kind : 4; /* KIND_NONE: not told yet; only while syncing */
+	uint64_t phase : 4;
+	uint64_t flags : 8;
 	uint32_t ack_number;
 	uint32_t user;
-	uint16_t gateway;
-	uint16_t missed;
-	uint8_t kind; /* KIND_NONE: not told yet; only while syncing */
-	uint8_t phase;
-	uint8_t flags;
-	uint8_t unused;
 };
+_Static_assert(sizeof(struct probe) == 64, "one cache line");
+_Static_assert(PHASE_COUNT <= 16 && KIND_COUNT <= 16, "four bits each");
 
 struct watch {
-	int64_t activity_ms; /* last ack or status; -1: there was none */
 	int64_t armed_ms; /* when the phase deadline was armed */
 	uint64_t seq; /* story seq of the last event applied */
 	uint64_t cause; /* story seq of the last activity */
 	uint64_t opened; /* story seq of its opening; 0: not told yet */
 	uint32_t generation;
-	uint16_t told; /* misses the registry knows of */
 };
 
 enum user_flag {

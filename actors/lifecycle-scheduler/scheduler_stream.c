@@ -69,12 +69,13 @@ static uint32_t make(struct scheduler *self, uint32_t user, const struct stream_
 		.id_length = (uint8_t)id.length,
 		.epoch = event->epoch,
 		.link = owner->link,
+		.activity_ms = -1,
 		.ack_number = (uint32_t)((self->now_ms / ACK_START_MS) % ACK_NUMBERS),
 		.user = user,
 		.gateway = owner->gateway,
 	};
 	memcpy(self->probes[slot].id, id.bytes, id.length);
-	self->watches[slot] = (struct watch){ .activity_ms = -1 };
+	self->watches[slot] = (struct watch){ 0 };
 	owner->stream = slot;
 	(void)table_insert(&self->stream_index, id, slot); /* as many cells as slots */
 	return slot;
@@ -111,10 +112,10 @@ static void apply_phase(struct scheduler *self, uint32_t slot, const struct told
 		scheduler_probe_start(self, slot, told->row);
 	else if (!wanted && running)
 		scheduler_probe_stop(self, slot);
-	if (told->row)
-		watch->told =
-			(uint16_t)(told->missed < SCHEDULER_MISSED_MAX ? told->missed
-								       : SCHEDULER_MISSED_MAX);
+	if (told->row) {
+		probe->flags &= (uint8_t)~PROBE_TOLD;
+		probe->flags |= told->missed > 0 ? PROBE_TOLD : 0;
+	}
 	watch->armed_ms = self->now_ms;
 	probe->flags &= (uint8_t)~PROBE_HELD;
 	if (deadlines[probe->phase] == TIMER_NONE)
@@ -153,13 +154,11 @@ static void forgive(struct scheduler *self, uint32_t slot, const struct told *to
 static void apply(struct scheduler *self, uint32_t slot, const struct told *told)
 {
 	struct probe *probe = &self->probes[slot];
-	struct watch *watch = &self->watches[slot];
 
 	if (told->activity) {
-		watch->activity_ms = self->now_ms;
-		watch->told = 0;
+		probe->activity_ms = self->now_ms;
 		probe->missed = 0;
-		probe->flags &= (uint8_t) ~(PROBE_EXPIRED | PROBE_RECOVERED);
+		probe->flags &= (uint8_t) ~(PROBE_EXPIRED | PROBE_RECOVERED | PROBE_TOLD);
 	}
 	probe->phase = (uint8_t)told->phase;
 	if (told->kind != KIND_NONE)
