@@ -269,17 +269,23 @@ export class Weir extends Recorder {
 
   /** The process of each daemon, by name. */
   async pids() {
-    const status = JSON.parse(await this.supervise('status', '-o', 'json'));
+    const status = await this.#status();
 
     return new Map(status.map(({ name, pid }) => [name, pid]));
   }
 
-  /** Resolves with the log entry that says that daemon @name is ready. */
-  waitReady(name, from = this.entries.length) {
-    const ready = new RegExp(`"event":"actor.ready","actor":"${name}"`);
+  /**
+   * Resolves with the log entry that says that the next life of daemon @name is ready.  The old one
+   * may have said so itself shortly before, when the registry came back: its words may still be on
+   * their way to us.
+   */
+  async waitReady(name, from = this.entries.length) {
+    const says = (event) => (e) =>
+      e.event === 'stderr' && e.text.includes(`"event":"actor.${event}","actor":"${name}"`);
+    const started = await this.waitFor(says('started'), 15000, { from, what: `${name} again` });
 
-    return this.waitFor((e) => e.event === 'stderr' && ready.test(e.text), 15000, {
-      from,
+    return this.waitFor(says('ready'), 15000, {
+      from: this.entries.indexOf(started),
       what: `${name} ready again`,
     });
   }
@@ -360,11 +366,16 @@ export class Weir extends Recorder {
     );
   }
 
+  /* Its exit status is 1 if a daemon is not ready; the answer is the same. */
+  async #status() {
+    const text = await this.supervise('status', '-o', 'json').catch((error) => error.stdout);
+
+    return parseFrame(text) ?? [{ name: 'supervise', ready: false, restarts: 0, text }];
+  }
+
   /* Daemons that died although no test asked for it, as `status` tells them. */
   async #harmed() {
-    /* Its exit status is 1 if one is not ready; the answer is the same. */
-    const text = await this.supervise('status', '-o', 'json').catch((error) => error.stdout);
-    const status = parseFrame(text) ?? [{ name: 'supervise', ready: false, restarts: 0, text }];
+    const status = await this.#status();
 
     return status.filter((daemon) => daemon.restarts > 0 || !daemon.ready);
   }
