@@ -56,6 +56,7 @@ struct effect {
 struct effects {
 	size_t count;
 	size_t arena_used;
+	bool deaf; /* nobody hears EFFECT_OPS: traces need not be made; effects_clear() keeps it */
 	struct effect items[EFFECTS_MAX];
 	char arena[EFFECTS_ARENA_SIZE];
 };

@@ -54,6 +54,7 @@ struct daemon {
 	struct node node;
 
 	struct loop_socket publisher, inbox_socket, snapshot_socket, story_socket;
+	int listeners; /* subscriptions of operational events */
 	struct server servers[ROLE_COUNT], rows;
 	uint32_t connections;
 

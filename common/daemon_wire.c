@@ -6,7 +6,7 @@
 
 #define SNAPSHOT_SEND_MAX 16 /* frames in a client's pipe: 16 of 64 KiB are 1 MiB */
 #define ROUTER_SEND_MAX 1000
-#define DISCARD_MAX 64 /* subscriptions read away per pass */
+#define SUBSCRIPTIONS_MAX 64 /* of taps and followers, read per pass */
 
 /* ports of the node: time */
 
@@ -305,7 +305,9 @@ void daemon_wire_poll(struct daemon *self)
 		r = dealer_poll(&self->rows.dealer);
 	if (r < 0)
 		daemon_fail(self, r);
-	transport_discard(&self->publisher.socket, DISCARD_MAX);
+	self->listeners +=
+		transport_subscriptions(&self->publisher.socket, TOPIC_OPS, SUBSCRIPTIONS_MAX);
+	node_deafen(&self->node, self->listeners == 0);
 }
 
 static void take(struct daemon *self, struct source *source)

@@ -187,5 +187,8 @@ void node_feed(struct node *self, const struct input *input);
 struct effects *node_effects(struct node *self);
 void node_carry(struct node *self);
 
+/* node_deafen() - @deaf: nobody subscribes to operational events, so none are made for nobody. */
+void node_deafen(struct node *self, bool deaf);
+
 /* node_publish() - an operational event of the process itself; its head is filled in. */
 void node_publish(struct node *self, struct stream_event *event);

@@ -154,6 +154,11 @@ void node_carry(struct node *self)
 		(void)node_finish(self);
 }
 
+void node_deafen(struct node *self, bool deaf)
+{
+	self->effects.deaf = self->outbox.deaf = deaf;
+}
+
 void node_publish(struct node *self, struct stream_event *event)
 {
 	stamp(self, event, wall_ms(self));

@@ -109,6 +109,8 @@ void outbox_ops(struct outbox *self, struct stream_event *event)
 					       .number = self->ops_next };
 
 	event->seq = self->ops_next++;
+	if (self->deaf)
+		return;
 	if (frame_queue_add(&self->ops, &address, event, STREAM_EVENT_PUBLIC))
 		self->stats.ops++;
 	else

@@ -42,6 +42,7 @@ struct outbox {
 	size_t kept_count;
 	char *text;
 	size_t text_used;
+	bool deaf; /* operational events are numbered, but not published */
 	struct outbox_stats stats;
 };
 

@@ -426,15 +426,31 @@ int transport_receive_routed(struct transport_socket *socket, struct transport_m
 	return r == 0 ? refuse_rest(socket, message) : r;
 }
 
-void transport_discard(struct transport_socket *socket, int max)
+/* A byte that says whether it is wanted, and the prefix. */
+static int covers(const struct transport_message *message, const char *topic)
+{
+	size_t length = message->length - 1;
+
+	if (message->length == 0 || message->bytes[0] > 1 || length > strlen(topic) ||
+	    memcmp(message->bytes + 1, topic, length) != 0)
+		return 0;
+	return message->bytes[0] ? 1 : -1;
+}
+
+int transport_subscriptions(struct transport_socket *publisher, const char *topic, int max)
 {
 	struct transport_message message = { .held = false };
+	int grown = 0;
 
-	for (int i = 0; i < max && transport_readable(socket); i++) {
-		if (transport_receive(socket, &message) == TRANSPORT_E_EMPTY)
+	for (int i = 0; i < max && transport_readable(publisher); i++) {
+		int r = transport_receive(publisher, &message);
+
+		if (r == TRANSPORT_E_EMPTY)
 			break;
+		grown += r == 0 ? covers(&message, topic) : 0;
 		transport_release(&message);
 	}
+	return grown;
 }
 
 /* sending */

@@ -107,8 +107,12 @@ int transport_receive(struct transport_socket *socket, struct transport_message 
 int transport_receive_routed(struct transport_socket *socket, struct transport_message *message);
 void transport_release(struct transport_message *message);
 
-/* transport_discard() - read away what waits (an XPUB's subscriptions), up to @max messages. */
-void transport_discard(struct transport_socket *socket, int max);
+/* transport_subscriptions() - read what subscribers ask our publisher for, up to @max messages.
+ *
+ * Return: by how many the subscriptions that cover @topic have grown; libzmq tells of the first
+ * and of the last of each.
+ */
+int transport_subscriptions(struct transport_socket *publisher, const char *topic, int max);
 
 /* transport_send() - Return: 0, TRANSPORT_E_BUSY or -errno. */
 int transport_send(struct transport_socket *socket, const uint8_t *bytes, size_t length);

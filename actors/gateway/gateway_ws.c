@@ -17,7 +17,7 @@
 #include "common/log.h"
 
 #define LWS_TIMEOUT_SLACK_S 5 /* the library's own handshake timer comes behind ours */
-#define RX_BUFFER_SIZE 1024 /* allocated per connection; most messages are smaller */
+#define RX_BUFFER_SIZE 256 /* allocated per connection; acks and pongs are smaller */
 
 static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
 		  size_t length);

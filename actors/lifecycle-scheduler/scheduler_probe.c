@@ -57,7 +57,7 @@ static void name(const struct scheduler *self, uint32_t stream, struct stream_ev
 static struct stream_event *trace(struct scheduler *self, uint32_t stream,
 				  enum stream_event_type type, struct effects *fx)
 {
-	if (!self->options.trace_probes)
+	if (!self->options.trace_probes || fx->deaf)
 		return NULL;
 	if (effects_room(fx) == 0) {
 		self->stats.traces_dropped++;

@@ -16,7 +16,7 @@
 #define SEQ_AT (FRAME_TOPIC_SIZE + 8) /* of first_seq in a frame */
 #define COUNT_AT (SEQ_AT + 8)
 #define SUBSCRIBER_HWM 1000 /* as a tap's */
-#define DISCARD_MAX 64
+#define SUBSCRIPTIONS_MAX 64
 #define BEACON_MS 20
 
 static struct outbox {
@@ -109,7 +109,8 @@ void micro_listener_ready(struct micro_listener *self)
 
 	do {
 		outbox.socket.touched = true;
-		transport_discard(&outbox.socket, DISCARD_MAX); /* subscriptions take effect */
+		/* subscriptions take effect */
+		(void)transport_subscriptions(&outbox.socket, TOPIC_OPS, SUBSCRIPTIONS_MAX);
 		send_beacon();
 		if (poll(&ready, 1, BEACON_MS) < 0 && errno != EINTR)
 			tool_fail(&micro_tap_tool, "cannot wait", NULL);

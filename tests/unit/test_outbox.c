@@ -266,3 +266,22 @@ Test(metrics, one_name_too_many_is_counted_as_such)
 	for (size_t i = 0; i < METRICS_MAX; i++)
 		cr_assert_eq(metrics_value(&metrics, names[i]), i + 1);
 }
+
+Test(outbox, nobody_hears_operational_events_but_their_numbers_go_on)
+{
+	struct stream_event event = { .type = EVENT_ACTOR_METRICS };
+	struct frame_head head;
+	struct wire wire;
+
+	open_outbox(NULL, false);
+	outbox.deaf = true;
+	outbox_ops(&outbox, &event);
+	outbox_flush(&outbox, 0);
+	cr_assert_eq(bus_count(&published), 0);
+	outbox.deaf = false;
+	outbox_ops(&outbox, &event);
+	outbox_flush(&outbox, 0);
+	frame = bus_take(&published);
+	cr_assert(frame_read(frame.bytes, frame.length, &head, &wire));
+	cr_assert_eq(head.first_seq, 2);
+}

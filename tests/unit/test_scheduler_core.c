@@ -534,3 +534,19 @@ Test(probe, traces_tell_what_became_of_each_probe)
 	miss(40000, 1, false);
 	quiet();
 }
+
+Test(probe, no_traces_are_made_for_nobody)
+{
+	struct scheduler_options options = world_options();
+
+	options.trace_probes = true;
+	world_start(options);
+	start();
+	world.fx.deaf = true;
+	at(15100);
+	answer(probe(15000));
+	quiet();
+	world.fx.deaf = false;
+	at(30100);
+	expect(30000, EVENT_PROBE_SENT);
+}

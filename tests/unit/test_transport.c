@@ -318,6 +318,35 @@ Test(transport, a_message_beyond_the_limit_costs_the_sender_its_connection)
 	transport_close_socket(&router);
 }
 
+Test(transport, a_publisher_knows_whether_anybody_listens)
+{
+	static const char *const topics[] = { TOPIC_STORY, TOPIC_OPS, NULL };
+	struct transport_socket publisher, one, other;
+	int listeners = 0;
+
+	open_transport();
+	cr_assert_eq(transport_connect_subscriber(transport, "registry", topics, &one), 0);
+	cr_assert_eq(transport_bind_publisher(transport, BYTES(TOPIC_WELCOME), &publisher), 0);
+	while (listeners == 0) {
+		cr_assert(wait_for(&(struct transport_socket *){ &publisher }, 1));
+		listeners += transport_subscriptions(&publisher, TOPIC_OPS, 1);
+	}
+	cr_assert_eq(listeners, 1);
+	/* A second one changes nothing, only the end of the last does. */
+	cr_assert_eq(transport_connect_subscriber(transport, "registry", topics, &other), 0);
+	cr_assert_eq(transport_send(&publisher, BYTES("ops     x")), 0);
+	expect(&one, "ops     x");
+	transport_close_socket(&other);
+	cr_assert_eq(transport_subscriptions(&publisher, TOPIC_OPS, 1), 0);
+	transport_close_socket(&one);
+	while (listeners > 0) {
+		cr_assert(wait_for(&(struct transport_socket *){ &publisher }, 1));
+		listeners += transport_subscriptions(&publisher, TOPIC_OPS, 1);
+	}
+	cr_assert_eq(listeners, 0);
+	transport_close_socket(&publisher);
+}
+
 Test(transport, subscribers_are_greeted_and_then_hear_their_topics)
 {
 	static const char *const topics[] = { TOPIC_WELCOME, TOPIC_STORY, NULL };
@@ -329,7 +358,7 @@ Test(transport, subscribers_are_greeted_and_then_hear_their_topics)
 	/* The greeting leaves when the publisher's thread looks at its socket. */
 	for (int i = 0; i < 2; i++) {
 		cr_assert(wait_for(&(struct transport_socket *){ &publisher }, 1));
-		transport_discard(&publisher, 1);
+		(void)transport_subscriptions(&publisher, TOPIC_OPS, 1);
 	}
 	expect(&subscriber, TOPIC_WELCOME);
 	cr_assert_eq(transport_send(&publisher, BYTES("ops     x")), 0);
