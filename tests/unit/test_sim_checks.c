@@ -391,7 +391,7 @@ Test(sim_checks, a_request_that_is_swallowed)
 {
 	stage_open();
 	checks_app_asked(&stage.person->apps[0], ANSWER_CHECK);
-	stage_pass(REQUEST_BOUND_MS + SLACK_MS);
+	stage_pass(REQUEST_TURN_MS + SLACK_MS);
 	SEES("");
 	stage_pass(1000);
 	SEES("L5 a request is answered");

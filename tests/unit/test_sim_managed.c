@@ -241,11 +241,21 @@ Test(sim_managed, a_join_that_is_swallowed)
 	SEES("L5 a request is answered");
 	begins();
 	stage_pass(SLACK_MS);
+	asks(1);
 	joined(3, 1);
 	stage_pass(RECONCILE_BOUND_MS + SLACK_MS);
 	SEES("");
 	stage_pass(1000);
 	SEES("I7 a viewer hears the last word");
+}
+
+Test(sim_managed, a_join_asked_on_an_earlier_socket_is_not_owed_to_this_one)
+{
+	begins();
+	stage_pass(SLACK_MS);
+	joined(3, 1);
+	stage_pass(RECONCILE_BOUND_MS + SLACK_MS + 1000);
+	SEES("");
 }
 
 Test(sim_managed, only_who_watches_leaves)
