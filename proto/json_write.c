@@ -90,28 +90,18 @@ void json_put_string(struct json_writer *writer, struct text text)
 		writer->length = start;
 }
 
-static void put_number(struct json_writer *writer, uint64_t number, bool negative)
-{
-	char digits[20]; /* of 18446744073709551615 and of -9223372036854775808 */
-	char *at = digits + sizeof digits;
-
-	do {
-		*--at = (char)('0' + number % 10);
-		number /= 10;
-	} while (number > 0);
-	if (negative)
-		*--at = '-';
-	json_put_raw(writer, (struct text){ at, (uint32_t)(digits + sizeof digits - at) });
-}
-
 void json_put_u64(struct json_writer *writer, uint64_t value)
 {
-	put_number(writer, value, false);
+	char buffer[TEXT_NUMBER_MAX];
+
+	json_put_raw(writer, text_of_u64(value, buffer));
 }
 
 void json_put_i64(struct json_writer *writer, int64_t value)
 {
-	put_number(writer, value < 0 ? -(uint64_t)value : (uint64_t)value, value < 0);
+	char buffer[TEXT_NUMBER_MAX];
+
+	json_put_raw(writer, text_of_i64(value, buffer));
 }
 
 void json_put_bool(struct json_writer *writer, bool value)

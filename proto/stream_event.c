@@ -18,7 +18,7 @@
 #define ARG_I64(arg) .limit = 0
 #define ARG_BOOL(arg) .limit = 0
 #define ROW(S, kind_, name_, arg, flags, since_, meaning_) \
-	{ .name = #name_, .kind = FIELD_##kind_, .offset = offsetof(struct stream_event, S name_), \
+	{ .name = #name_, .key = { ",\"" #name_ "\":", sizeof #name_ + 3 }, .kind = FIELD_##kind_, .offset = offsetof(struct stream_event, S name_), \
 	  .secret = flags, .since = since_, .meaning = meaning_, ARG_##kind_(arg) },
 #define TABLE(number, UPPER, lower, name, from, to) \
 	static const struct field lower##_fields[] = { \

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <stddef.h>
 
 #include "proto/escape.h"
 #include "proto/list.h"
@@ -15,6 +13,11 @@
 #define APP_SHOWN_MAX 32
 #define REDACTED_SIZE (SCHEME_SHOWN_MAX + HOST_SHOWN_MAX + APP_SHOWN_MAX + 32)
 #define REDACTED "\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2"
+
+enum print_form {
+	PRINT_LINE,
+	PRINT_JSON, /* texts in quotes */
+};
 
 struct printer {
 	char *text;
@@ -30,24 +33,35 @@ static void put(struct printer *to, const char *bytes, size_t length)
 	to->used += length;
 }
 
+static void put_char(struct printer *to, char byte)
+{
+	if (to->used + 1 < to->size)
+		to->text[to->used] = byte;
+	to->used++;
+}
+
+static void put_text(struct printer *to, struct text text)
+{
+	put(to, text.bytes, text.length);
+}
+
 static void put_string(struct printer *to, const char *string)
 {
 	put(to, string, strlen(string));
 }
 
-static void put_format(struct printer *to, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void put_format(struct printer *to, const char *format, ...)
+static void put_u64(struct printer *to, uint64_t value)
 {
-	char buffer[64];
-	va_list args;
+	char buffer[TEXT_NUMBER_MAX];
 
-	va_start(args, format);
-	int length = vsnprintf(buffer, sizeof buffer, format, args);
-	va_end(args);
-	assert(length >= 0 && (size_t)length < sizeof buffer);
-	put(to, buffer, (size_t)length);
+	put_text(to, text_of_u64(value, buffer));
+}
+
+static void put_i64(struct printer *to, int64_t value)
+{
+	char buffer[TEXT_NUMBER_MAX];
+
+	put_text(to, text_of_i64(value, buffer));
 }
 
 static bool is_plain(char byte)
@@ -160,14 +174,14 @@ static void put_member(struct printer *to, struct wire *wire)
 	bool flag;
 
 	if (wire_text(wire, &text)) {
-		put_string(to, "\"");
+		put_char(to, '"');
 		put_escaped(to, text);
-		put_string(to, "\"");
+		put_char(to, '"');
 		return;
 	}
 	*wire = saved;
 	if (wire_u64(wire, &number)) {
-		put_format(to, "%" PRIu64, number);
+		put_u64(to, number);
 		return;
 	}
 	*wire = saved;
@@ -177,7 +191,7 @@ static void put_member(struct printer *to, struct wire *wire)
 	}
 	*wire = saved;
 	if (wire_i64(wire, &integer)) {
-		put_format(to, "%" PRId64, integer);
+		put_i64(to, integer);
 		return;
 	}
 	*wire = saved;
@@ -186,16 +200,23 @@ static void put_member(struct printer *to, struct wire *wire)
 
 static void put_list(struct printer *to, struct wire *wire, uint32_t count)
 {
-	put_string(to, "[");
+	put_char(to, '[');
 	for (uint32_t i = 0; i < count; i++) {
-		put_string(to, i ? "," : "");
+		if (i > 0)
+			put_char(to, ',');
 		put_member(to, wire);
 	}
-	put_string(to, "]");
+	put_char(to, ']');
+}
+
+static void put_quote(struct printer *to, enum print_form form)
+{
+	if (form == PRINT_JSON)
+		put_char(to, '"');
 }
 
 static void put_value(struct printer *to, const struct field *field, const void *value,
-		      const char *quote)
+		      enum print_form form)
 {
 	char buffer[REDACTED_SIZE];
 	struct wire wire;
@@ -204,29 +225,29 @@ static void put_value(struct printer *to, const struct field *field, const void 
 	switch (field->kind) {
 	case FIELD_STR:
 	case FIELD_JSON:
-		put_string(to, quote);
+		put_quote(to, form);
 		put_escaped(to, shown(field, value, buffer, sizeof buffer));
-		put_string(to, quote);
+		put_quote(to, form);
 		return;
 	case FIELD_LIST:
 		if (field->secret) { /* whole: only who made it knows which member is */
-			put_string(to, quote);
+			put_quote(to, form);
 			put_string(to, REDACTED);
-			put_string(to, quote);
+			put_quote(to, form);
 		} else if (list_read(*(const struct text *)value, &wire, &count)) {
 			put_list(to, &wire, count);
 		}
 		return;
 	case FIELD_ENUM:
-		put_string(to, quote);
+		put_quote(to, form);
 		put_string(to, words_name(field->words, *(const uint32_t *)value));
-		put_string(to, quote);
+		put_quote(to, form);
 		return;
 	case FIELD_U64:
-		put_format(to, "%" PRIu64, *(const uint64_t *)value);
+		put_u64(to, *(const uint64_t *)value);
 		return;
 	case FIELD_I64:
-		put_format(to, "%" PRId64, *(const int64_t *)value);
+		put_i64(to, *(const int64_t *)value);
 		return;
 	case FIELD_BOOL:
 		put_string(to, *(const bool *)value ? "true" : "false");
@@ -247,24 +268,32 @@ const char *stream_event_line(const struct stream_event *event, char *text, size
 
 		if (!says_something(field, value))
 			continue;
-		put_format(&to, " %s=", field->name);
-		put_value(&to, field, value, "");
+		put_char(&to, ' ');
+		put_string(&to, field->name);
+		put_char(&to, '=');
+		put_value(&to, field, value, PRINT_LINE);
 	}
 	text[to.used < size ? to.used : size - 1] = '\0';
 	return text;
 }
 
 /* Fields that scripts rely on are always there, empty or not. */
-static bool always_in_json(const char *name)
+static bool always_in_json(const struct field *field)
 {
-	static const char *const names[] = { "seq",	  "source",	 "user_id",
-					     "stream_id", "epoch",	 "cause",
-					     "sent_ms",	  "incarnation", "stream_seq" };
-
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
+	switch (field->offset) {
+	case offsetof(struct stream_event, source):
+	case offsetof(struct stream_event, incarnation):
+	case offsetof(struct stream_event, seq):
+	case offsetof(struct stream_event, cause):
+	case offsetof(struct stream_event, user_id):
+	case offsetof(struct stream_event, stream_id):
+	case offsetof(struct stream_event, epoch):
+	case offsetof(struct stream_event, stream_seq):
+	case offsetof(struct stream_event, sent_ms):
+		return true;
+	default:
+		return false;
+	}
 }
 
 ssize_t stream_event_json(const struct stream_event *event, char *text, size_t size)
@@ -275,17 +304,17 @@ ssize_t stream_event_json(const struct stream_event *event, char *text, size_t s
 	assert(schema && size > 0);
 	put_string(&to, "{\"type\":\"");
 	put_string(&to, schema->name);
-	put_string(&to, "\"");
+	put_char(&to, '"');
 	for (size_t i = 0; i < schema->field_count; i++) {
 		const struct field *field = &schema->fields[i];
 		const void *value = (const char *)event + field->offset;
 
-		if (!says_something(field, value) && !always_in_json(field->name))
+		if (!says_something(field, value) && !always_in_json(field))
 			continue;
-		put_format(&to, ",\"%s\":", field->name);
-		put_value(&to, field, value, "\"");
+		put_text(&to, field->key);
+		put_value(&to, field, value, PRINT_JSON);
 	}
-	put_string(&to, "}");
+	put_char(&to, '}');
 	if (to.used >= size)
 		return -EMSGSIZE;
 	text[to.used] = '\0';

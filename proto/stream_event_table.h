@@ -16,6 +16,7 @@ enum field_kind {
 
 struct field {
 	const char *name;
+	struct text key; /* ,"name": */
 	enum field_kind kind;
 	bool secret;
 	unsigned since;

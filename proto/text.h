@@ -44,3 +44,28 @@ static inline char *text_put(struct text text, char *buffer, size_t size)
 	buffer[length] = '\0';
 	return buffer;
 }
+
+#define TEXT_NUMBER_MAX 20 /* digits of 18446744073709551615, and of -9223372036854775808 */
+
+/* text_of_u64(), text_of_i64() - @value in decimal, in @buffer. */
+static inline struct text text_of_u64(uint64_t value, char buffer[TEXT_NUMBER_MAX])
+{
+	char *const end = buffer + TEXT_NUMBER_MAX;
+	char *at = end;
+
+	do {
+		*--at = (char)('0' + value % 10);
+		value /= 10;
+	} while (value > 0);
+	return (struct text){ at, (uint32_t)(end - at) };
+}
+
+static inline struct text text_of_i64(int64_t value, char buffer[TEXT_NUMBER_MAX])
+{
+	struct text digits = text_of_u64(value < 0 ? -(uint64_t)value : (uint64_t)value, buffer);
+
+	if (value >= 0)
+		return digits;
+	buffer[TEXT_NUMBER_MAX - digits.length - 1] = '-';
+	return (struct text){ digits.bytes - 1, digits.length + 1 };
+}

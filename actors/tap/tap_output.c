@@ -12,14 +12,14 @@
 
 #include "actors/tap/tap_clock.h"
 
-/* A terminal that is writable may still block in the middle of a write.  Opened anew it does not,
- * and whoever shares the old description is not surprised by another mode.
+/* A terminal or a pipe that is writable may still block in the middle of a write.  Opened anew it
+ * does not, and whoever shares the old description is not surprised by another mode.
  */
-static int reopen_terminal(int fd)
+static int reopen(int fd, const struct stat *status)
 {
 	char path[32];
 
-	if (!isatty(fd))
+	if (!isatty(fd) && !S_ISFIFO(status->st_mode))
 		return -1;
 	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	return open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -27,17 +27,19 @@ static int reopen_terminal(int fd)
 
 void output_init(struct output *output, int fd, int signal_fd)
 {
-	struct stat status;
+	struct stat status = { 0 };
 
-	output->opened = reopen_terminal(fd);
+	(void)fstat(fd, &status);
+	output->opened = reopen(fd, &status);
 	output->fd = output->opened < 0 ? fd : output->opened;
 	output->signal_fd = signal_fd;
 	output->deadline_ms = INT64_MAX;
 	output->state = OUTPUT_OPEN;
 	output->error = 0;
 	output->used = 0;
-	/* A pipe that polls as writable takes PIPE_BUF bytes; a file takes what it gets. */
-	output->chunk = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? OUTPUT_SIZE : PIPE_BUF;
+	/* What polls as writable takes PIPE_BUF bytes; what cannot block takes what it has room
+	 * for. */
+	output->chunk = output->opened >= 0 || S_ISREG(status.st_mode) ? OUTPUT_SIZE : PIPE_BUF;
 }
 
 void output_fini(struct output *output)
