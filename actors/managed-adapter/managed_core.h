@@ -25,8 +25,6 @@
 #define MANAGED_OUTPUTS_WAIT_MS 1500 /* the first answers of initial outputs are waited for */
 #define MANAGED_PAUSE_MAX_MS 300000 /* between two tries of one thing */
 #define MANAGED_LIVENESS_MS 60000 /* between two looks at a stream that plays */
-#define MANAGED_STORY_MS 1000 /* an answer and its story come that close to each other */
-#define MANAGED_GONE_MS 15000 /* and an answer about a stream that is not known at all */
 #define MANAGED_SETTLE_MS 15000 /* what the story does not tell by then is said again */
 #define MANAGED_SEARCH_MARGIN_MS 5000 /* a create that timed out may show in a list so late */
 #define MANAGED_SEARCH_GAP_MS 30000 /* between the two lists that prove an input was never made */

@@ -98,7 +98,9 @@ static void watch_result(struct managed *self, struct ask *ask, const struct str
 		/* An earlier life may have died before it said what this names. */
 		managed_outputs_open(self, managed_work_of(self, stream), stream, ask);
 	ask->step = ASK_ANSWERED;
-	ask->due_ms = self->now_ms + (stream ? MANAGED_STORY_MS : MANAGED_GONE_MS);
+	/* No story follows an answer that an earlier life of ours was given before. */
+	ask->due_ms =
+		self->asks.synced && self->asks.seq >= event->cause ? self->now_ms : INT64_MAX;
 }
 
 /* Those that the story owes something, in time: see due_ms. */
@@ -365,21 +367,20 @@ void managed_asks_synced(struct managed *self)
 	for (uint32_t i = 0; i < self->asks.high; i++) {
 		struct ask *ask = asks_at(&self->asks, i);
 
-		if (ask && ask->step == ASK_WAITING)
+		if (ask && is_timed(ask))
 			ask->due_ms = self->now_ms;
 	}
 }
 
-/* No story follows an answer that an earlier life of ours was given before, and none that a
- * snapshot has taken the place of: then what is known by now has to do.  A stream that nothing is
- * known of is over.
+/* What is known by now is all there is to know: a stream that is not is over, and who does not
+ * watch has left since.
  */
 static void watch_look(struct managed *self, struct ask *ask, const struct state_stream *stream)
 {
 	bool active = stream && phase_active(stream->phase);
 
-	if (active && ask->step == ASK_WAITING && !watches(self, ask, stream)) {
-		asks_done(&self->asks, ask, NULL); /* it has left */
+	if (active && !watches(self, ask, stream)) {
+		asks_done(&self->asks, ask, NULL);
 		return;
 	}
 	if (active)

@@ -40,6 +40,7 @@ static void result_send(struct registry *self, const struct input *input,
 	event->user_id = input->event->user_id;
 	event->stream_id = (struct text){ answer->stream_id, answer->id_length };
 	event->epoch = answer->epoch;
+	event->cause = answer->seq;
 	event->stream_result.result = answer->result;
 	event->stream_result.running = answer->running;
 	event->stream_result.output = answer->output;
@@ -71,6 +72,7 @@ struct registry_answer *registry_answer_keep(struct registry *self,
 		.running = (uint8_t)running,
 		.epoch = stream ? stream->epoch : 0,
 		.at = ++self->answered,
+		.seq = self->seq,
 	};
 	if (stream) {
 		struct text id = registry_text(self, stream->id);
@@ -125,6 +127,7 @@ void registry_load_story(struct registry *self, const struct stream_event *event
 		.result = RESULT_OK,
 		.epoch = event->epoch,
 		.at = ++self->answered,
+		.seq = event->seq,
 		.id_length = (uint8_t)event->stream_id.length,
 	};
 	if (event->type == EVENT_STREAM_OUTPUT)

@@ -45,6 +45,7 @@ struct registry_answer {
 	uint64_t origin, request; /* request 0: free */
 	uint64_t epoch;
 	uint32_t output; /* number of it; 0: it was about none */
+	uint64_t seq; /* of the story: whoever has followed it so far has seen what was done */
 	uint64_t at; /* counts answers: the oldest of a bucket makes room */
 	char stream_id[STREAM_ID_MAX];
 	uint8_t id_length, result, running;

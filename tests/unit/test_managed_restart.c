@@ -255,7 +255,7 @@ Test(managed_secrets, what_an_earlier_life_made_is_found)
 	cr_assert_eq(stage_inputs_there(), 0);
 	cr_assert_eq(stage.registry->state.streams_count, 0);
 	stage_watch("pa", 1); /* asked again, too late to know more */
-	stage_pass(MANAGED_GONE_MS);
+	stage_pass(10);
 	stage_expect("done 1 INTERNAL_ERROR: Failed to create live stream: it was over before it "
 		     "began");
 }
@@ -432,6 +432,24 @@ Test(managed_under_way, one_that_has_left_meanwhile_is_done)
 	cr_expect(stage_said("done 2 ok"), "%s", stage.log);
 	cr_expect_not(stage_said("done 1 "), "%s", stage.log);
 	expect_made_once();
+}
+
+/* Its first answer is all that is left of it: what the story says since counts. */
+Test(managed_under_way, a_join_asked_again_after_it_has_left_is_told_nothing)
+{
+	stage_open();
+	stage_watch("pa", 1);
+	stage_pass(100);
+	stage_watch("pb", 2);
+	stage_pass(10);
+	stage_stop("pb", 3);
+	stage_pass(10);
+	stage_restart();
+	stage_pass(100);
+	stage_forget();
+	stage_watch("pb", 2);
+	stage_pass(10);
+	stage_expect("done 2 ok");
 }
 
 Test(managed_under_way, an_output_is_answered_from_the_snapshot)

@@ -317,8 +317,9 @@ Test(registry_streams, epochs_grow_over_all_users, .init = setup)
 
 /* The first answer -------------------------------------------------------------------------- */
 
-static void expect_again(struct stream_event *event, enum result result, const char *id,
-			 uint64_t epoch)
+/* Return: the seq that the answer names. */
+static uint64_t expect_again(struct stream_event *event, enum result result, const char *id,
+			     uint64_t epoch)
 {
 	uint64_t seq = bench.registry.seq;
 
@@ -331,6 +332,7 @@ static void expect_again(struct stream_event *event, enum result result, const c
 	cr_assert_eq(again->epoch, epoch);
 	cr_assert_eq(bench_peer(EVENT_STREAM_RESULT, 0).incarnation, 9, "to who asks now");
 	cr_assert_eq(bench.registry.seq, seq, "no second effect");
+	return again->cause;
 }
 
 Test(registry_streams, a_repeated_request_gets_the_first_answer, .init = setup)
@@ -340,6 +342,7 @@ Test(registry_streams, a_repeated_request_gets_the_first_answer, .init = setup)
 
 	bench_say(unmanaged, &open);
 	const char *id = the_id(the_stream(U));
+	uint64_t opened_seq = bench.registry.seq;
 
 	close = close_request(id, 100, 901);
 	expect_again(&open, RESULT_OK, id, 100);
@@ -348,7 +351,7 @@ Test(registry_streams, a_repeated_request_gets_the_first_answer, .init = setup)
 	expect_again(&open, RESULT_OK, id, 100);
 	expect_again(&close, RESULT_OK, id, 100);
 	stream_open(U, "pb", 0);
-	expect_again(&open, RESULT_OK, id, 100);
+	cr_assert_eq(expect_again(&open, RESULT_OK, id, 100), opened_seq);
 	expect_again(&close, RESULT_OK, id, 100);
 	cr_assert_eq(bench.registry.stats.answered_again, 5);
 	cr_assert(the_stream(U), "the stream of the other is untouched");
