@@ -173,6 +173,7 @@ void daemon_stopped(struct daemon *self)
 		return;
 	self->phase = DAEMON_CLOSING;
 	self->closing_ms = loop_now_ms() + STOPPING_MS;
+	node_close(&self->node);
 	publish_ops(self, EVENT_ACTOR_STOPPED);
 }
 

@@ -26,11 +26,6 @@ static struct inbox_peer *find(const struct inbox *self, enum role role, uint64_
 	return inbox_peers_find(&self->peers, role, incarnation);
 }
 
-static void list(struct inbox *self, struct inbox_peer *peer)
-{
-	inbox_peers_list(&self->peers, peer);
-}
-
 static void note(struct inbox *self, const char *what, const struct inbox_peer *peer,
 		 const char *detail)
 {
@@ -72,7 +67,7 @@ static bool enqueue(struct inbox *self, struct inbox_peer *peer, const struct st
 	const struct frame_address address = { .topic = TOPIC_DIRECT,
 					       .incarnation = self->options.incarnation };
 
-	list(self, peer);
+	inbox_peers_list(&self->peers, peer);
 	return frame_queue_add(&peer->queue, &address, event, form);
 }
 
@@ -118,7 +113,8 @@ static void go_down(struct inbox *self, struct inbox_peer *peer, enum inbox_peer
 		self->gone_count--;
 	peer->gone = false;
 	peer->state = state;
-	peer->ack_due = false;
+	peer->taken = false;
+	peer->ack_ms = 0;
 	if (frame_queue_is_empty(&peer->queue))
 		frame_queue_fini(&peer->queue);
 	if (was_up)
@@ -281,8 +277,8 @@ static bool take_number(struct inbox *self, struct inbox_peer *peer, uint64_t nu
 {
 	if (number == 0)
 		return true;
-	peer->ack_due = true;
-	list(self, peer);
+	peer->taken = true;
+	inbox_peers_list(&self->peers, peer);
 	if (number == peer->next) {
 		peer->next++;
 		return true;
@@ -367,8 +363,8 @@ static void on_malformed(struct inbox *self)
 	    first == 0 || first > peer->next || end <= peer->next)
 		return;
 	peer->next = end;
-	peer->ack_due = true;
-	list(self, peer);
+	peer->taken = true;
+	inbox_peers_list(&self->peers, peer);
 }
 
 void inbox_frame(struct inbox *self, const uint8_t *route, size_t route_length,
@@ -468,7 +464,7 @@ static void acknowledge(struct inbox *self, struct inbox_peer *peer)
 {
 	struct stream_event event = { .type = EVENT_PEER_ACK, .peer_ack.upto = peer->next - 1 };
 
-	peer->ack_due = false;
+	peer->ack_ms = 0;
 	if (peer->state != INBOX_PEER_UP || peer->gone)
 		return;
 	stamp(self, &event);
@@ -476,31 +472,49 @@ static void acknowledge(struct inbox *self, struct inbox_peer *peer)
 	(void)enqueue(self, peer, &event, STREAM_EVENT_ADDRESSED);
 }
 
+/* A frame of its own wakes two threads here and two there: it waits for company. */
+static void acknowledge_in_time(struct inbox *self, struct inbox_peer *peer, int64_t now_ms)
+{
+	if (!peer->taken && peer->ack_ms == 0)
+		return;
+	if (peer->ack_ms == 0)
+		peer->ack_ms = now_ms + self->options.ack_age_ms;
+	peer->taken = false;
+	if (peer->ack_ms <= now_ms || self->options.ack_age_ms == 0 ||
+	    frame_queue_length(&peer->queue) > 0)
+		acknowledge(self, peer);
+}
+
+/* Return: when to look at @peer again. */
+static int64_t flush_peer(struct inbox *self, struct inbox_peer *peer, int64_t now_ms)
+{
+	enum inbox_sent sent;
+
+	acknowledge_in_time(self, peer, now_ms);
+	if (peer->retry_ms > now_ms)
+		return peer->retry_ms;
+	sent = drain(self, peer, now_ms);
+	if (sent == INBOX_BUSY)
+		return peer->retry_ms = now_ms + INBOX_RETRY_MS;
+	if (sent == INBOX_GONE) {
+		frame_queue_clear(&peer->queue);
+		mark_gone(self, peer);
+	}
+	peer->retry_ms = 0;
+	return peer->ack_ms == 0 ? NEVER : peer->ack_ms;
+}
+
 void inbox_flush(struct inbox *self, int64_t now_ms)
 {
 	self->retry_ms = NEVER;
-	for (size_t i = 0; i < self->peers.listed_count;) {
+	for (size_t i = self->peers.listed_count; i-- > 0;) {
 		struct inbox_peer *peer = &self->peers.items[self->peers.listed[i]];
-		enum inbox_sent sent = INBOX_BUSY;
+		int64_t due_ms = flush_peer(self, peer, now_ms);
 
-		if (peer->ack_due)
-			acknowledge(self, peer);
-		if (peer->retry_ms <= now_ms)
-			sent = drain(self, peer, now_ms);
-		if (sent == INBOX_BUSY) {
-			if (peer->retry_ms <= now_ms)
-				peer->retry_ms = now_ms + INBOX_RETRY_MS;
-			if (peer->retry_ms < self->retry_ms)
-				self->retry_ms = peer->retry_ms;
-			i++;
-			continue;
-		}
-		if (sent == INBOX_GONE) {
-			frame_queue_clear(&peer->queue);
-			mark_gone(self, peer);
-		}
-		peer->retry_ms = 0;
-		inbox_peers_unlist(&self->peers, i);
+		if (due_ms == NEVER)
+			inbox_peers_unlist(&self->peers, i);
+		if (due_ms < self->retry_ms)
+			self->retry_ms = due_ms;
 	}
 }
 
@@ -513,7 +527,7 @@ size_t inbox_marks(const struct inbox *self, struct peer_mark *out, size_t max)
 	for (size_t i = 0; i < self->peers.listed_count && count < max; i++) {
 		const struct inbox_peer *peer = &self->peers.items[self->peers.listed[i]];
 
-		if (!peer->ack_due || is_transient(self, peer))
+		if (!peer->taken || is_transient(self, peer))
 			continue;
 		out[count++] = (struct peer_mark){ .role = peer->peer.role,
 						   .incarnation = peer->peer.incarnation,

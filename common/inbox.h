@@ -5,7 +5,7 @@
  *
  * A client says hello first; what it is comes from its routing id and must agree with all it says.
  * Its numbered requests are taken in order and each once; the number taken last is acknowledged
- * in the frame that carries the answers of the same pass.
+ * in the frame that carries the answers of the same pass, or soon after.
  */
 #pragma once
 
@@ -16,6 +16,7 @@
 #include "common/route.h"
 
 #define INBOX_QUEUE_MAX (1024 * 1024) /* bytes that wait for one peer; more: it is down */
+#define INBOX_ACK_AGE_MS 20 /* of daemons; far below what clients repeat a request after */
 #define INBOX_RETRY_MS 10 /* a peer that takes nothing more is tried again after */
 #define INBOX_FORGET_MS 30000 /* silence of an operator */
 
@@ -46,6 +47,7 @@ struct inbox_options {
 	enum role role; /* ours */
 	const char *name;
 	uint64_t incarnation;
+	int64_t ack_age_ms; /* an acknowledgement waits so long for something to go with; 0: not */
 	bool transient; /* all peers are forgotten after silence, as operators are */
 	struct inbox_port port;
 };

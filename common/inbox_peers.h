@@ -28,8 +28,10 @@ struct inbox_peer {
 	uint64_t next; /* number of the request expected next */
 	int64_t heard_ms;
 	int64_t retry_ms; /* busy until */
+	int64_t ack_ms; /* requests of earlier passes are acknowledged by then; 0: they have been */
 	bool has_spoken; /* it has said more than hello, so it has read our welcome */
-	bool ack_due, listed, gone;
+	bool taken; /* requests of it, in this pass */
+	bool listed, gone;
 	bool restored; /* an earlier life of ours has counted its requests */
 	struct frame_queue queue;
 };

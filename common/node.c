@@ -150,6 +150,7 @@ static int init_outbox(struct node *self)
 static int init_inboxes(struct node *self)
 {
 	struct inbox_options options = { .role = self->options.role,
+					 .ack_age_ms = INBOX_ACK_AGE_MS,
 					 .name = self->options.name,
 					 .incarnation = self->options.incarnation,
 					 .port = { .context = self,
@@ -209,7 +210,7 @@ int node_init(struct node *self, const struct node_options *options)
 
 	memset(self, 0, sizeof *self);
 	self->options = *options;
-	self->held_ms = NODE_NEVER;
+	self->held_ms = self->linger_ms = NODE_NEVER;
 	init_follower(self);
 	r = init_outbox(self);
 	if (r == 0)
@@ -381,6 +382,7 @@ int64_t node_deadline(const struct node *self)
 			due = earlier(due, uplink_deadline(&self->servers[i].uplink));
 	if (self->options.follows)
 		due = earlier(due, follower_deadline(&self->follower));
+	due = earlier(due, self->linger_ms);
 	return earlier(due, node_core_deadline(self));
 }
 

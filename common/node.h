@@ -4,7 +4,9 @@
  * ports, so the daemons and the simulator run the same code.
  *
  * Store, then speak: effects are encoded as they come and wait; node_finish(), at the end of a
- * pass, commits the story and only then lets anything out.  A store that says "not now" holds the
+ * pass, commits the story and only then lets anything out.  A pass that only put on record what was
+ * done already is not over yet: it goes on with the next one, for NODE_LINGER_MS, so that a commit
+ * and a wake-up of every follower serve more than one fact.  A store that says "not now" holds the
  * node: it keeps what it has, takes no input, lets no time pass for its core, and tries again.
  */
 #pragma once
@@ -18,6 +20,7 @@
 #include "common/uplink.h"
 
 #define NODE_HELD_MS 100 /* a commit that was put off is tried again after */
+#define NODE_LINGER_MS 10 /* what nobody waits for is stored after, or with what comes before */
 #define NODE_NEVER INT64_MAX
 
 /* A connection, or many behind one socket: where frames come from and go to. */
@@ -108,6 +111,8 @@ struct node {
 	bool lent; /* the list of effects is with the core */
 	int64_t frozen_ms; /* 0: time goes on */
 	int64_t held_ms; /* the commit is tried again at; NODE_NEVER: not held */
+	int64_t linger_ms; /* what is not pressing is stored at; NODE_NEVER: there is none */
+	bool closing; /* nothing lingers any more */
 	int failed; /* -errno of the commit that ended it */
 };
 
@@ -159,6 +164,9 @@ bool node_serve(struct node *self);
  * Return: 0, also if it is held; or what the store said, from then on: the process is over.
  */
 int node_finish(struct node *self);
+
+/* node_close() - the process is about to end: nothing waits for company any more. */
+void node_close(struct node *self);
 
 /* node_held() - the store takes nothing now. */
 bool node_held(const struct node *self);

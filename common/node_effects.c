@@ -139,32 +139,6 @@ static void carry(struct node *self, struct effect *effect, int64_t wall)
 	}
 }
 
-void node_carry(struct node *self)
-{
-	int64_t wall = self->effects.count > 0 ? wall_ms(self) : 0;
-
-	for (size_t i = 0; i < self->effects.count; i++)
-		carry(self, &self->effects.items[i], wall);
-	effects_clear(&self->effects);
-	self->lent = false;
-	/* The next input may cause a full list: this pass has to end here if that had no room.
-	 * What the store says to it is said again at the end of the pass.
-	 */
-	if (!outbox_has_room(&self->outbox))
-		(void)node_finish(self);
-}
-
-void node_deafen(struct node *self, bool deaf)
-{
-	self->effects.deaf = self->outbox.deaf = deaf;
-}
-
-void node_publish(struct node *self, struct stream_event *event)
-{
-	stamp(self, event, wall_ms(self));
-	outbox_ops(&self->outbox, event);
-}
-
 /* the end of a pass */
 
 static void flush(struct node *self, int64_t now)
@@ -178,7 +152,7 @@ static void flush(struct node *self, int64_t now)
 			uplink_flush(&self->servers[i].uplink, now);
 }
 
-int node_finish(struct node *self)
+static int finish(struct node *self)
 {
 	int64_t now = node_clock(self);
 	size_t count;
@@ -197,11 +171,66 @@ int node_finish(struct node *self)
 		self->held_ms = now + NODE_HELD_MS;
 		return 0;
 	}
-	self->held_ms = NODE_NEVER;
+	self->held_ms = self->linger_ms = NODE_NEVER;
 	if (r < 0)
 		return self->failed = r;
 	flush(self, now);
 	return 0;
+}
+
+void node_carry(struct node *self)
+{
+	int64_t wall = self->effects.count > 0 ? wall_ms(self) : 0;
+
+	for (size_t i = 0; i < self->effects.count; i++)
+		carry(self, &self->effects.items[i], wall);
+	effects_clear(&self->effects);
+	self->lent = false;
+	/* The next input may cause a full list: this pass has to end here if that had no room.
+	 * What the store says to it is said again at the end of the pass.
+	 */
+	if (!outbox_has_room(&self->outbox))
+		(void)finish(self);
+}
+
+void node_deafen(struct node *self, bool deaf)
+{
+	self->effects.deaf = self->outbox.deaf = deaf;
+}
+
+void node_publish(struct node *self, struct stream_event *event)
+{
+	stamp(self, event, wall_ms(self));
+	outbox_ops(&self->outbox, event);
+}
+
+/* Whoever is owed a frame at a time of its own does not wait for company either. */
+static bool may_linger(struct node *self, int64_t now)
+{
+	const struct outbox *outbox = &self->outbox;
+
+	if (self->closing || outbox_is_stored(outbox) || outbox_is_pressing(outbox) ||
+	    outbox_deadline(outbox) <= now || inbox_deadline(&self->inbox) <= now)
+		return false;
+	if (node_has(self, NODE_SNAPSHOTS) &&
+	    (snapshots_is_busy(&self->snapshots) || inbox_deadline(&self->snapshot_inbox) <= now))
+		return false;
+	if (self->linger_ms == NODE_NEVER)
+		self->linger_ms = now + NODE_LINGER_MS;
+	return now < self->linger_ms;
+}
+
+int node_finish(struct node *self)
+{
+	if (!node_held(self) && self->failed == 0 && may_linger(self, node_clock(self)))
+		return 0;
+	return finish(self);
+}
+
+void node_close(struct node *self)
+{
+	self->closing = true;
+	self->inbox.options.ack_age_ms = self->snapshot_inbox.options.ack_age_ms = 0;
 }
 
 bool node_held(const struct node *self)

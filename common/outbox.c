@@ -82,6 +82,13 @@ static void keep(struct outbox *self, const struct stream_event *event)
 	self->kept_list[self->kept_count++] = copy;
 }
 
+/* What has been done already and is only put on record: nobody's next step waits for it. */
+static bool is_patient(enum stream_event_type type)
+{
+	return type == EVENT_STREAM_TOLD || type == EVENT_STREAM_STOP_SETTLED ||
+	       type == EVENT_STREAM_INPUT_SETTLED || type == EVENT_STREAM_MOVED;
+}
+
 void outbox_story(struct outbox *self, const struct stream_event *event)
 {
 	const struct frame_address address = { .topic = TOPIC_STORY,
@@ -99,6 +106,7 @@ void outbox_story(struct outbox *self, const struct stream_event *event)
 	assert(added);
 	if (self->options.store)
 		keep(self, event);
+	self->pressing = self->pressing || !is_patient((enum stream_event_type)event->type);
 	self->stats.story++;
 }
 
@@ -122,6 +130,11 @@ bool outbox_is_stored(const struct outbox *self)
 	return self->kept_count == 0;
 }
 
+bool outbox_is_pressing(const struct outbox *self)
+{
+	return self->pressing;
+}
+
 int outbox_commit(struct outbox *self, const struct peer_mark *marks, size_t mark_count)
 {
 	int r;
@@ -134,6 +147,7 @@ int outbox_commit(struct outbox *self, const struct peer_mark *marks, size_t mar
 		return r;
 	self->kept_count = 0;
 	self->text_used = 0;
+	self->pressing = false;
 	self->stats.commits++;
 	return 0;
 }

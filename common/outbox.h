@@ -42,6 +42,7 @@ struct outbox {
 	size_t kept_count;
 	char *text;
 	size_t text_used;
+	bool pressing; /* of what is kept, something is waited for */
 	bool deaf; /* operational events are numbered, but not published */
 	struct outbox_stats stats;
 };
@@ -64,6 +65,9 @@ void outbox_ops(struct outbox *self, struct stream_event *event);
 
 /* outbox_is_stored() - every story event is durable: outbox_commit() has nothing to do. */
 bool outbox_is_stored(const struct outbox *self);
+
+/* outbox_is_pressing() - somebody waits for what has not been stored yet: an app, a device. */
+bool outbox_is_pressing(const struct outbox *self);
 
 /* outbox_commit() - make the story of this pass durable, with @marks.
  *

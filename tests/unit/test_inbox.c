@@ -119,6 +119,44 @@ Test(inbox, answers_and_acknowledgement_share_a_frame)
 	cr_assert_eq(inbox.stats.sends_dropped, 1);
 }
 
+Test(inbox, an_acknowledgement_waits_a_little_for_company)
+{
+	struct client client = gateway(GATEWAY, 1);
+	struct stream_event event = { .type = EVENT_REGISTRY_CAPABILITIES,
+				      .source = TEXT("registry"),
+				      .incarnation = US };
+	struct peer_mark mark;
+
+	inbox.options.ack_age_ms = INBOX_ACK_AGE_MS;
+	greet(client);
+	requests(client, 1, 1, 100);
+	cr_assert_eq(inbox_marks(&inbox, &mark, 1), 1);
+	inbox_flush(&inbox, 100);
+	cr_assert_eq(inbox_marks(&inbox, &mark, 1), 0, "marked with its own pass only");
+	cr_assert_eq(inbox_deadline(&inbox), 100 + INBOX_ACK_AGE_MS);
+	requests(client, 2, 1, 110);
+	inbox_flush(&inbox, 99 + INBOX_ACK_AGE_MS);
+	cr_assert_not(next_left());
+	inbox_flush(&inbox, 100 + INBOX_ACK_AGE_MS);
+	expect_one(EVENT_PEER_ACK);
+	cr_assert_eq(left.events[0].peer_ack.upto, 2);
+	cr_assert_eq(inbox_deadline(&inbox), INT64_MAX);
+	requests(client, 3, 1, 200);
+	inbox_flush(&inbox, 200);
+	inbox_send(&inbox, &(struct peer){ ROLE_GATEWAY, GATEWAY }, &event, STREAM_EVENT_ADDRESSED);
+	inbox_flush(&inbox, 201);
+	cr_assert(next_left());
+	cr_assert_eq(left.count, 2, "what goes anyway takes it along");
+	cr_assert_eq(left.events[1].type, EVENT_PEER_ACK);
+	cr_assert_eq(inbox_deadline(&inbox), INT64_MAX);
+	requests(client, 4, 1, 300);
+	inbox_flush(&inbox, 300);
+	cr_assert_not(next_left());
+	inbox.options.ack_age_ms = 0;
+	inbox_flush(&inbox, 301);
+	expect_one(EVENT_PEER_ACK);
+}
+
 Test(inbox, what_a_role_may_not_send_is_dropped_but_counts_as_handled)
 {
 	struct client client = gateway(GATEWAY, 1);

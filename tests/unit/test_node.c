@@ -28,6 +28,7 @@ static struct {
 	uint64_t seq;
 	unsigned heard, ticks;
 	int64_t due_ms;
+	enum stream_event_type story;
 } core;
 
 /* Every message is an event of the story, and an answer. */
@@ -43,7 +44,7 @@ static void handle(void *context, const struct input *input, int64_t now, struct
 	if (input->type != INPUT_MESSAGE)
 		return;
 	core.heard++;
-	effects_add(fx, EFFECT_STORY, (struct peer){ 0 }, EVENT_GATEWAY_CHANGED)->seq = ++core.seq;
+	effects_add(fx, EFFECT_STORY, (struct peer){ 0 }, core.story)->seq = ++core.seq;
 	effects_add(fx, EFFECT_SEND, input->peer, EVENT_REGISTRY_UNKNOWN_LINK);
 }
 
@@ -110,6 +111,7 @@ static void setup(void)
 
 	now_ms = 1000;
 	core.due_ms = INT64_MAX;
+	core.story = EVENT_GATEWAY_CHANGED;
 	cr_assert_eq(node_init(&node, &options), 0);
 }
 
@@ -245,4 +247,82 @@ Test(node, a_frame_is_walked_on_when_the_store_goes_on)
 	while (node_step(&node, NODE_INBOX))
 		;
 	cr_assert_eq(core.heard % EVENTS, 0);
+}
+
+/* Past the first story and its beacon; then one fact that nobody waits for. */
+static void put_on_record(void)
+{
+	say_hello();
+	ask(1);
+	cr_assert_eq(node_finish(&node), 0);
+	bus_drop(&sent);
+	bus_drop(&published);
+	core.story = EVENT_STREAM_TOLD;
+	ask(2);
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_eq(store.committed, 1);
+	cr_assert_eq(node_deadline(&node), now_ms + NODE_LINGER_MS);
+}
+
+Test(node, what_nobody_waits_for_is_stored_together_and_nothing_is_said_before)
+{
+	put_on_record();
+	now_ms += NODE_LINGER_MS - 1;
+	ask(3);
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_eq(store.committed, 1);
+	cr_assert_eq(bus_count(&sent) + bus_count(&published), 0);
+	now_ms++;
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_eq(store.committed, 2);
+	cr_assert_eq(store.events, 2);
+	cr_assert_eq(store.next, 4);
+	cr_assert_eq(bus_count(&published), 1);
+	cr_assert_gt(node_deadline(&node), now_ms + NODE_LINGER_MS);
+}
+
+Test(node, what_is_waited_for_takes_along_what_is_not)
+{
+	put_on_record();
+	core.story = EVENT_STREAM_CLOSED;
+	ask(3);
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_eq(store.committed, 2);
+	cr_assert_eq(store.events, 2);
+	core.story = EVENT_STREAM_TOLD;
+	ask(4);
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_eq(store.committed, 2, "and does not press for what comes later");
+}
+
+Test(node, a_beacon_is_not_late_for_what_lingers)
+{
+	put_on_record();
+	node.outbox.beacon_ms = now_ms + 1;
+	now_ms++;
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_eq(store.committed, 2);
+	cr_assert_eq(bus_count(&published), 2);
+}
+
+Test(node, nothing_lingers_in_a_process_that_ends)
+{
+	put_on_record();
+	node_close(&node);
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_eq(store.committed, 2);
+}
+
+Test(node, what_lingers_is_put_off_by_a_store_like_anything)
+{
+	put_on_record();
+	store.result = -EAGAIN;
+	now_ms += NODE_LINGER_MS;
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert(node_held(&node));
+	cr_assert_eq(node_deadline(&node), now_ms + NODE_HELD_MS);
+	store.result = 0;
+	now_ms += NODE_HELD_MS;
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_eq(store.committed, 2);
 }
