@@ -21,7 +21,7 @@
 #define GATEWAY_REST_MAX 256 /* REST calls that wait for the registry */
 #define GATEWAY_WATCH_SLACK_MS \
 	1000 /* beyond the adapter's own deadline: its words are the better ones */
-#define GATEWAY_ACK_AGE_MS 5 /* acks are collected for so long */
+#define GATEWAY_ACK_AGE_MS 20 /* acks are collected for so long: a wake-up of the scheduler */
 /* An app that waits for the verdict on its init: the SDK gives up, without another attempt, after
  * 5 s of silence; closed before that it comes back.
  */
