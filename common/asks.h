@@ -47,7 +47,7 @@ struct ask {
 	struct peer peer; /* who asked */
 	uint64_t origin, request, link, seen_seq, output;
 	int64_t expires_ms;
-	int64_t due_ms; /* the adapter's: when it stops to wait for the story */
+	bool look; /* the adapter's: no story is to come, what is known by now has to do */
 	struct pooled texts[ASK_TEXTS];
 };
 

@@ -151,7 +151,6 @@ static void on_upgrade(void *context, const struct gateway_ws_request *request,
 		       struct gateway_ws_verdict *verdict)
 {
 	struct gateway_shell *shell = context;
-
 	const bool glasses = text_is(request->path, "/glasses-ws");
 
 	memset(&shell->guest, 0, sizeof shell->guest);

@@ -493,7 +493,8 @@ int64_t managed_deadline(const struct managed *self)
 	if (self->repeat_slot != STATE_NONE || self->adopt_slot != STATE_NONE)
 		return 0;
 	deadline = sooner(deadline, self->repeat_ms);
-	deadline = sooner(deadline, managed_answered_ms(self));
+	if (managed_answered_due(self))
+		deadline = sooner(deadline, self->now_ms);
 	deadline = sooner(deadline, self->sweep.due_ms);
 	return sooner(deadline, wheel_deadline(&self->wheel));
 }

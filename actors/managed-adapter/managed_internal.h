@@ -146,7 +146,7 @@ void managed_asks_output(struct managed *self, struct text stream_id,
 /* A snapshot has ended: what was waited for may have happened before it. */
 void managed_asks_synced(struct managed *self);
 void managed_answered_step(struct managed *self);
-int64_t managed_answered_ms(const struct managed *self);
+bool managed_answered_due(const struct managed *self);
 
 /* managed_judge.c */
 void managed_judge_watch(struct managed *self, const struct ask *ask, struct refusal *out);

@@ -56,7 +56,7 @@ static void watch_settle(struct managed *self, struct ask *ask, const struct sta
 	}
 	if (state_managed_of(&self->state, stream)->input != INPUT_READY) {
 		ask->step = ASK_WAITING;
-		ask->due_ms = INT64_MAX;
+		ask->look = false;
 		return;
 	}
 	/* An earlier life of ours may have died before it told: whoever asks is answered (D9). */
@@ -99,27 +99,18 @@ static void watch_result(struct managed *self, struct ask *ask, const struct str
 		managed_outputs_open(self, managed_work_of(self, stream), stream, ask);
 	ask->step = ASK_ANSWERED;
 	/* No story follows an answer that an earlier life of ours was given before. */
-	ask->due_ms =
-		self->asks.synced && self->asks.seq >= event->cause ? self->now_ms : INT64_MAX;
+	ask->look = self->asks.synced && self->asks.seq >= event->cause;
 }
 
-/* Those that the story owes something, in time: see due_ms. */
-static bool is_timed(const struct ask *ask)
+bool managed_answered_due(const struct managed *self)
 {
-	return ask->step == ASK_ANSWERED || ask->step == ASK_WAITING;
-}
-
-int64_t managed_answered_ms(const struct managed *self)
-{
-	int64_t soonest = INT64_MAX;
-
 	for (uint32_t i = 0; i < self->asks.high; i++) {
 		const struct ask *ask = asks_at(&self->asks, i);
 
-		if (ask && is_timed(ask) && ask->due_ms < soonest)
-			soonest = ask->due_ms;
+		if (ask && ask->look)
+			return true;
 	}
-	return soonest;
+	return false;
 }
 
 static void asks_of_stream(struct managed *self, struct text stream_id, struct text package,
@@ -301,7 +292,7 @@ static void output_result(struct managed *self, struct ask *ask, const struct st
 
 	ask->output = event->stream_result.output;
 	ask->step = ASK_WAITING;
-	ask->due_ms = INT64_MAX;
+	ask->look = false;
 	if (ask->type == EVENT_REQUEST_OUTPUT_REMOVE) {
 		asks_answer(&self->asks, ask)->request_outputs.output = ask->output;
 		asks_drop(&self->asks, ask);
@@ -327,7 +318,7 @@ static void output_look(struct managed *self, struct ask *ask, const struct stat
 		return;
 	}
 	output = state_output_find(&self->state, stream, ask->output);
-	ask->due_ms = INT64_MAX;
+	ask->look = false;
 	output_settle(self, ask, output ? (enum output_state)output->state : OUTPUT_NONE,
 		      output ? managed_text(self, output->error) : (struct text){ 0 });
 }
@@ -367,8 +358,8 @@ void managed_asks_synced(struct managed *self)
 	for (uint32_t i = 0; i < self->asks.high; i++) {
 		struct ask *ask = asks_at(&self->asks, i);
 
-		if (ask && is_timed(ask))
-			ask->due_ms = self->now_ms;
+		if (ask && (ask->step == ASK_ANSWERED || ask->step == ASK_WAITING))
+			ask->look = true;
 	}
 }
 
@@ -393,7 +384,7 @@ void managed_answered_step(struct managed *self)
 	for (uint32_t i = 0; i < self->asks.high; i++) {
 		struct ask *ask = asks_at(&self->asks, i);
 
-		if (!ask || !is_timed(ask) || ask->due_ms > self->now_ms)
+		if (!ask || !ask->look)
 			continue;
 		if (!asks_have_room(&self->asks) || !managed_deliver_room(self))
 			return;

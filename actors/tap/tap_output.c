@@ -37,8 +37,7 @@ void output_init(struct output *output, int fd, int signal_fd)
 	output->state = OUTPUT_OPEN;
 	output->error = 0;
 	output->used = 0;
-	/* What polls as writable takes PIPE_BUF bytes; what cannot block takes what it has room
-	 * for. */
+	/* What polls as writable takes PIPE_BUF bytes, what cannot block what it has room for. */
 	output->chunk = output->opened >= 0 || S_ISREG(status.st_mode) ? OUTPUT_SIZE : PIPE_BUF;
 }
 

@@ -77,7 +77,8 @@ static void answer_all(void)
 			answer(&world.records[i]);
 }
 
-Test(spread, after_our_own_restart)
+/* A new life of ours, that hears of everything at once. */
+static void probe_for_an_interval(void)
 {
 	start_world();
 	at(5000);
@@ -86,13 +87,14 @@ Test(spread, after_our_own_restart)
 	expect_even_interval();
 }
 
+Test(spread, after_our_own_restart)
+{
+	probe_for_an_interval();
+}
+
 Test(spread, after_a_restart_of_the_registry)
 {
-	start_world();
-	at(5000);
-	take_snapshot();
-	peer(GATEWAY_A, INPUT_PEER_UP);
-	expect_even_interval();
+	probe_for_an_interval();
 	answer_all();
 	take_snapshot();
 	expect_even_interval();
@@ -101,11 +103,7 @@ Test(spread, after_a_restart_of_the_registry)
 /* All come back to another gateway in one millisecond: the phases are those of the streams. */
 Test(spread, after_the_loss_of_a_gateway_and_the_storm_behind_it)
 {
-	start_world();
-	at(5000);
-	take_snapshot();
-	peer(GATEWAY_A, INPUT_PEER_UP);
-	expect_even_interval();
+	probe_for_an_interval();
 	answer_all();
 	tell(gateway(GATEWAY_A, LINK_DOWN));
 	peer(GATEWAY_A, INPUT_PEER_DOWN);
@@ -121,11 +119,7 @@ Test(spread, after_the_loss_of_a_gateway_and_the_storm_behind_it)
 /* What was due while we stood still is skipped, not made up for in a burst. */
 Test(spread, after_a_stall_of_a_whole_interval)
 {
-	start_world();
-	at(5000);
-	take_snapshot();
-	peer(GATEWAY_A, INPUT_PEER_UP);
-	expect_even_interval();
+	probe_for_an_interval();
 	answer_all();
 	sleep_until(world.now_ms + INTERVAL_MS);
 	expect_even_interval();
