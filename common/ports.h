@@ -32,8 +32,11 @@ struct snapshot_port {
 	void *context;
 	/* @upto: the story seq that is in the rows for sure.  False: not now. */
 	bool (*begin)(void *context, uint64_t *upto);
-	/* The row at *@cursor, which starts at 0 and is moved on; false: there are no more. */
-	bool (*row)(void *context, uint64_t *cursor, struct stream_event *out);
+	/* The row at *@cursor, which starts at 0 and is moved on; false: there are no more.  If
+	 * @get names a user or a stream: of that user only.
+	 */
+	bool (*row)(void *context, const struct stream_event *get, uint64_t *cursor,
+		    struct stream_event *out);
 	/* The next story event that @get asks for, likewise; count_max is counted by the caller.
 	 * An event of no type: none found yet, ask again.
 	 */

@@ -169,7 +169,7 @@ static bool next_row(struct snapshots *self, struct snapshot_session *session,
 
 	*out = (struct stream_event){ 0 };
 	if (session->type == EVENT_SNAPSHOT_GET) {
-		if (port->row(port->context, &session->cursor, out))
+		if (port->row(port->context, &session->get, &session->cursor, out))
 			return true;
 		end_snapshot(self, session);
 		return false;

@@ -212,6 +212,12 @@ uint8_t state_wants_of(struct text types);
  */
 bool state_row(const struct state *self, uint64_t *cursor, struct stream_event *out);
 
+/* state_row_asked() - likewise; if @get names a user, or a stream and no user that
+ * there is, only the rows of that user.
+ */
+bool state_row_asked(const struct state *self, const struct stream_event *get, uint64_t *cursor,
+		     struct stream_event *out);
+
 /* What a store keeps of one user: rows that rebuild it in an empty state, secrets and remembered
  * apps included.  Texts are borrowed until the next state_apply().
  */

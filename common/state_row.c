@@ -201,13 +201,14 @@ static bool part_streams(const struct state *self, uint32_t slot, unsigned *step
 	return state_managed_row(self, stream, *step - STEP_MANAGED, out);
 }
 
+static bool (*const part_row[PART_DONE])(const struct state *self, uint32_t slot, unsigned *step,
+					 struct stream_event *out) = {
+	[PART_MARK] = part_mark, [PART_GATEWAYS] = part_gateways, [PART_USERS] = part_users,
+	[PART_APPS] = part_apps, [PART_STREAMS] = part_streams,
+};
+
 bool state_row(const struct state *self, uint64_t *cursor, struct stream_event *out)
 {
-	static bool (*const part_row[PART_DONE])(const struct state *self, uint32_t slot,
-						 unsigned *step, struct stream_event *out) = {
-		[PART_MARK] = part_mark, [PART_GATEWAYS] = part_gateways, [PART_USERS] = part_users,
-		[PART_APPS] = part_apps, [PART_STREAMS] = part_streams,
-	};
 	const uint32_t slots[PART_DONE] = {
 		[PART_MARK] = 1,
 		[PART_GATEWAYS] = GATEWAYS_MAX,
@@ -227,6 +228,73 @@ bool state_row(const struct state *self, uint64_t *cursor, struct stream_event *
 			}
 	*cursor = cursor_of(PART_DONE, 0, 0);
 	return false;
+}
+
+/* The first of what @user has in @part, and the one behind @slot; STATE_NONE: there is none. */
+static uint32_t first_of(const struct state *self, const struct state_user *user, unsigned part)
+{
+	if (part == PART_USERS)
+		return (uint32_t)(user - self->users);
+	if (part == PART_APPS)
+		return user->apps;
+	return user->active != STATE_NONE ? user->active : user->liabilities;
+}
+
+static uint32_t next_of(const struct state *self, const struct state_user *user, unsigned part,
+			uint32_t slot)
+{
+	if (part == PART_USERS)
+		return STATE_NONE;
+	if (part == PART_APPS)
+		return self->apps[slot].next;
+	return slot == user->active ? user->liabilities : self->streams[slot].next;
+}
+
+static bool is_of(const struct state *self, const struct state_user *user, unsigned part,
+		  uint32_t slot)
+{
+	uint32_t place = (uint32_t)(user - self->users);
+
+	if (part == PART_APPS)
+		return self->apps[slot].user == place;
+	return part == PART_USERS ? slot == place : self->streams[slot].user == place;
+}
+
+/* Along the lists: the rows come in one go, or what has changed meanwhile may be left out. */
+static bool row_of(const struct state *self, const struct state_user *user, uint64_t *cursor,
+		   struct stream_event *out)
+{
+	bool begins = *cursor == 0;
+	unsigned part = begins ? PART_USERS : (unsigned)(*cursor >> 48);
+	uint32_t slot = begins ? first_of(self, user, part) : (uint32_t)(*cursor >> 8);
+	unsigned step = (unsigned)(*cursor & 0xff);
+
+	while (part < PART_DONE) {
+		for (; slot != STATE_NONE && is_of(self, user, part, slot);
+		     slot = next_of(self, user, part, slot), step = 0)
+			if (part_row[part](self, slot, &step, out)) {
+				*cursor = cursor_of(part, slot, step + 1);
+				return true;
+			}
+		slot = first_of(self, user, ++part);
+		step = 0;
+	}
+	return false;
+}
+
+bool state_row_asked(const struct state *self, const struct stream_event *get, uint64_t *cursor,
+		     struct stream_event *out)
+{
+	const struct state_user *user;
+	const struct state_stream *stream;
+
+	if (get->user_id.length == 0 && get->stream_id.length == 0)
+		return state_row(self, cursor, out);
+	user = state_user_find(self, get->user_id);
+	stream = user ? NULL : state_stream_find(self, get->stream_id);
+	if (stream)
+		user = state_user_of(self, stream->user);
+	return user && row_of(self, user, cursor, out);
 }
 
 void state_record_begin(const struct state *self, const struct state_user *user,

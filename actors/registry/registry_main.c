@@ -72,11 +72,12 @@ static bool port_begin(void *context, uint64_t *upto)
 	return true;
 }
 
-static bool port_row(void *context, uint64_t *cursor, struct stream_event *out)
+static bool port_row(void *context, const struct stream_event *get, uint64_t *cursor,
+		     struct stream_event *out)
 {
 	const struct shell *shell = context;
 
-	return state_row(&shell->core.state, cursor, out);
+	return state_row_asked(&shell->core.state, get, cursor, out);
 }
 
 /* The cursor is the seq to look at next; 0 at first. */

@@ -54,8 +54,12 @@ static enum call_verdict take_row(void *context, const struct stream_event *even
 
 static int fetch_rows(const struct cli *cli, struct rows *rows)
 {
+	struct stream_event get = { .type = EVENT_SNAPSHOT_GET, .user_id = text_of(rows->word) };
+
+	if (get.user_id.length <= STREAM_ID_MAX)
+		get.stream_id = get.user_id;
 	return call_server(cli, &(struct call){ .server = &registry_snapshot,
-						.question = { .type = EVENT_SNAPSHOT_GET },
+						.question = get,
 						.take = take_row,
 						.context = rows });
 }

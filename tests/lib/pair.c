@@ -155,9 +155,11 @@ static bool teller_begin(void *context, uint64_t *upto)
 	return true;
 }
 
-static bool teller_row(void *context, uint64_t *cursor, struct stream_event *out)
+static bool teller_row(void *context, const struct stream_event *get, uint64_t *cursor,
+		       struct stream_event *out)
 {
 	(void)context;
+	(void)get;
 	if (*cursor == PAIR_VALUES)
 		return false;
 	*out = (struct stream_event){ .type = EVENT_LINK_CHANGED,

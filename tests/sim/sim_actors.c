@@ -104,9 +104,11 @@ static bool port_begin(void *context, uint64_t *upto)
 	return true;
 }
 
-static bool port_row(void *context, uint64_t *cursor, struct stream_event *out)
+static bool port_row(void *context, const struct stream_event *get, uint64_t *cursor,
+		     struct stream_event *out)
 {
-	return state_row(&((struct sim_process_state *)context)->sim->registry.state, cursor, out);
+	return state_row_asked(&((struct sim_process_state *)context)->sim->registry.state, get,
+			       cursor, out);
 }
 
 static int64_t wall_ms(const struct node_options *options)

@@ -101,9 +101,11 @@ static bool port_begin(void *context, uint64_t *upto)
 	return !chance(&w.prng, 5);
 }
 
-static bool port_row(void *context, uint64_t *cursor, struct stream_event *out)
+static bool port_row(void *context, const struct stream_event *get, uint64_t *cursor,
+		     struct stream_event *out)
 {
 	(void)context;
+	(void)get;
 	while (*cursor < ENTITIES && w.truth[*cursor].value == 0)
 		++*cursor;
 	if (*cursor == ENTITIES)

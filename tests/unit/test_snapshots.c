@@ -34,9 +34,11 @@ static bool port_begin(void *context, uint64_t *out)
 	return ready;
 }
 
-static bool port_row(void *context, uint64_t *cursor, struct stream_event *out)
+static bool port_row(void *context, const struct stream_event *get, uint64_t *cursor,
+		     struct stream_event *out)
 {
 	(void)context;
+	(void)get;
 	if (*cursor == row_count)
 		return false;
 	*out = (struct stream_event){ .type = EVENT_SNAPSHOT_STREAM,

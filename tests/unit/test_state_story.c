@@ -208,6 +208,109 @@ Test(state_story, a_snapshot_while_the_story_goes_on)
 	}
 }
 
+/* The rows of @get, or of a whole snapshot those of @user, whatever their order. */
+static uint64_t digest_rows(const struct stream_event *get, struct text user, unsigned *count)
+{
+	struct stream_event row;
+	uint64_t cursor = 0, digest = 0;
+
+	for (*count = 0; state_row_asked(&bench.registry.state, get, &cursor, &row);) {
+		uint8_t bytes[STREAM_EVENT_WIRE_MAX];
+		ssize_t length;
+
+		if (!text_equal(row.user_id, user))
+			continue;
+		length = stream_event_encode(&row, STREAM_EVENT_ADDRESSED, bytes, sizeof bytes);
+		cr_assert_gt(length, 0);
+		digest += table_hash((struct text){ (const char *)bytes, (uint32_t)length }, 0);
+		++*count;
+	}
+	return digest;
+}
+
+/* A question that names a user, or a stream, is answered with the rows of that user and no other.
+ */
+Test(state_story, a_snapshot_of_one_user)
+{
+	const struct stream_event everything = { 0 };
+	unsigned users = 0, streams = 0;
+
+	for (uint64_t seed = 200; seed < 240; seed++) {
+		const struct state *state = &bench.registry.state;
+
+		begin(seed);
+		for (unsigned i = 0; i < 300; i++)
+			step();
+		for (unsigned i = 0; i < RANDOM_USERS; i++) {
+			struct stream_event get = { .user_id = random_user(i) };
+			unsigned all, asked;
+			uint64_t want = digest_rows(&everything, get.user_id, &all);
+
+			cr_assert_eq(digest_rows(&get, get.user_id, &asked), want);
+			cr_assert_eq(asked, all);
+			users += all > 0;
+		}
+		for (uint32_t i = 0; i < state->options.streams_max; i++) {
+			const struct state_stream *stream = &state->streams[i];
+			struct text user;
+			unsigned all, asked;
+
+			if (stream->phase == PHASE_NONE)
+				continue;
+			user = state_text(state, state->users[stream->user].id);
+			struct stream_event get = { .user_id = state_text(state, stream->id) };
+			uint64_t want = digest_rows(&everything, user, &all);
+
+			get.stream_id = get.user_id;
+			cr_assert_eq(digest_rows(&get, user, &asked), want);
+			cr_assert_eq(asked, all);
+			streams++;
+		}
+		end();
+	}
+	cr_assert(users > 50 && streams > 20, "%u users, %u streams", users, streams);
+}
+
+Test(state_story, a_snapshot_of_nobody)
+{
+	struct stream_event get = { .user_id = TEXT("nobody"), .stream_id = TEXT("none") };
+	struct stream_event row;
+	uint64_t cursor = 0;
+
+	begin(1);
+	cr_assert_not(state_row_asked(&bench.registry.state, &get, &cursor, &row));
+	for (unsigned i = 0; i < 100; i++)
+		step();
+	cr_assert_not(state_row_asked(&bench.registry.state, &get, &cursor, &row));
+	cr_assert_not(state_row_asked(&bench.registry.state, &get, &cursor, &row),
+		      "and so it stays");
+	end();
+}
+
+/* Rows of one user while its streams and apps come and go: never one of somebody else. */
+Test(state_story, a_snapshot_of_one_user_while_the_story_goes_on)
+{
+	unsigned rows = 0;
+
+	for (uint64_t seed = 300; seed < 400; seed++) {
+		begin(seed);
+		for (unsigned i = 0; i < 100; i++)
+			step();
+		for (unsigned i = 0; i < RANDOM_USERS; i++) {
+			struct stream_event get = { .user_id = random_user(i) }, row;
+
+			for (uint64_t cursor = 0;
+			     state_row_asked(&bench.registry.state, &get, &cursor, &row); rows++) {
+				cr_assert(text_equal(row.user_id, get.user_id));
+				for (unsigned k = prng_below(&edge.prng, 4); k > 0; k--)
+					step();
+			}
+		}
+		end();
+	}
+	cr_assert_gt(rows, 500);
+}
+
 /* What is over leaves nothing: sessions end, what is owed is given up, the texts are freed. */
 Test(state_story, after_everything_nothing_is_left)
 {
