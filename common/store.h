@@ -98,7 +98,7 @@ struct store_head store_head(const struct store *store);
 
 /* store_load() - call @each for every record; it returns 0 to go on, or -errno to stop.
  *
- * Key and data are borrowed for the call.  Order: by key.
+ * Key and data are borrowed for the call.  The order says nothing.
  * Return: 0, what @each said, or -errno.
  */
 typedef int store_record_fn(void *context, struct text key, struct text data);

@@ -28,7 +28,8 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
 	[RECORD_PUT] = "INSERT INTO record(key, data) VALUES(?1, ?2)"
 		       " ON CONFLICT(key) DO UPDATE SET data = excluded.data",
 	[RECORD_DELETE] = "DELETE FROM record WHERE key = ?1",
-	[RECORDS] = "SELECT key, data FROM record ORDER BY key",
+	/* As they lie: by key each would be looked up from the index. */
+	[RECORDS] = "SELECT key, data FROM record",
 	[ROW_PUT] = "INSERT INTO history(seq, at_ms, user_id, stream_id, data)"
 		    " VALUES(?1, ?2, ?3, ?4, ?5)",
 	[ROWS] = "SELECT seq, at_ms, user_id, stream_id, data FROM history"

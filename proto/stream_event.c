@@ -196,10 +196,10 @@ static bool skip_fields(struct wire *wire, uint32_t count)
 int stream_event_read(struct wire *wire, struct stream_event *out)
 {
 	const uint8_t *start = wire->at;
-	struct stream_event event = { 0 };
 	uint64_t version, type;
 	uint32_t count;
 
+	*out = (struct stream_event){ 0 };
 	if (!wire_array(wire, &count) || count < 2 || !wire_u64(wire, &version) || version == 0 ||
 	    !wire_u64(wire, &type))
 		return STREAM_EVENT_E_MALFORMED;
@@ -208,7 +208,7 @@ int stream_event_read(struct wire *wire, struct stream_event *out)
 	const struct schema *schema = stream_event_schema(type);
 	if (!schema)
 		return skip_fields(wire, count) ? STREAM_EVENT_E_UNKNOWN : STREAM_EVENT_E_MALFORMED;
-	event.type = (enum stream_event_type)type;
+	out->type = (enum stream_event_type)type;
 	for (size_t i = 0; i < schema->field_count; i++) {
 		const struct field *field = &schema->fields[i];
 
@@ -217,13 +217,12 @@ int stream_event_read(struct wire *wire, struct stream_event *out)
 				return STREAM_EVENT_E_MALFORMED;
 			continue;
 		}
-		if (!read_field(wire, field, (char *)&event + field->offset))
+		if (!read_field(wire, field, (char *)out + field->offset))
 			return STREAM_EVENT_E_MALFORMED;
 		count--;
 	}
 	if (!skip_fields(wire, count) ||
-	    (size_t)(wire->at - start) > stream_event_wire_max(event.type))
+	    (size_t)(wire->at - start) > stream_event_wire_max(out->type))
 		return STREAM_EVENT_E_MALFORMED;
-	*out = event;
 	return 0;
 }

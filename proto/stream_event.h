@@ -89,7 +89,7 @@ ssize_t stream_event_encode(const struct stream_event *event, enum stream_event_
 
 /* stream_event_read() - read the next event of a frame; @wire is moved behind it.
  *
- * @out is written only on success and borrows from the frame.  Fields that this build does not
+ * @out borrows from the frame; after a failure it is of no use.  Fields that this build does not
  * know are skipped, so peers may be newer.  Never allocates.
  *
  * Return: 0, STREAM_EVENT_E_MALFORMED or, with @wire behind the event, STREAM_EVENT_E_UNKNOWN.

@@ -57,30 +57,22 @@ bool wire_text(struct wire *wire, struct text *out)
 	return true;
 }
 
-bool wire_u64(struct wire *wire, uint64_t *out)
+bool wire_u64_tagged(struct wire *wire, uint64_t *out)
 {
 	const uint8_t *tag;
 
 	if (!take(wire, 1, &tag))
 		return false;
-	if (*tag < 0x80) {
-		*out = *tag;
-		return true;
-	}
 	return *tag >= 0xcc && *tag <= 0xcf && big_endian(wire, (size_t)1 << (*tag - 0xcc), out);
 }
 
-bool wire_i64(struct wire *wire, int64_t *out)
+bool wire_i64_tagged(struct wire *wire, int64_t *out)
 {
 	const uint8_t *tag;
 	uint64_t raw;
 
 	if (!take(wire, 1, &tag))
 		return false;
-	if (*tag < 0x80) {
-		*out = *tag;
-		return true;
-	}
 	if (*tag >= 0xe0) {
 		*out = (int64_t)*tag - 256;
 		return true;

@@ -22,9 +22,26 @@ struct wire {
 
 bool wire_array(struct wire *wire, uint32_t *count);
 bool wire_text(struct wire *wire, struct text *out); /* without NUL; borrowed from the frame */
-bool wire_u64(struct wire *wire, uint64_t *out);
-bool wire_i64(struct wire *wire, int64_t *out);
+bool wire_u64_tagged(struct wire *wire, uint64_t *out);
+bool wire_i64_tagged(struct wire *wire, int64_t *out);
 bool wire_bool(struct wire *wire, bool *out);
+
+/* Most numbers are small: a byte that is its own tag. */
+static inline bool wire_u64(struct wire *wire, uint64_t *out)
+{
+	if (wire->at == wire->end || *wire->at >= 0x80)
+		return wire_u64_tagged(wire, out);
+	*out = *wire->at++;
+	return true;
+}
+
+static inline bool wire_i64(struct wire *wire, int64_t *out)
+{
+	if (wire->at == wire->end || *wire->at >= 0x80)
+		return wire_i64_tagged(wire, out);
+	*out = *wire->at++;
+	return true;
+}
 
 /* wire_list() - one whole array, unread; its members are checked for form and depth. */
 bool wire_list(struct wire *wire, struct text *out);

@@ -5,6 +5,7 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -132,32 +133,49 @@ void stage_put(const char *key, const char *data)
 		.puts = &put, .put_count = 1, .next_epoch = store_head(stage_store).next_epoch });
 }
 
+#define LISTED_MAX 64
+
 struct listing {
-	char text[8192];
-	size_t used;
+	char records[LISTED_MAX][1100];
+	size_t count;
 };
 
 static int list_record(void *context, struct text key, struct text data)
 {
 	struct listing *listing = context;
+	char *record = listing->records[listing->count];
 
-	listing->used += (size_t)snprintf(
-		listing->text + listing->used, sizeof listing->text - listing->used, "%s%.*s=%.*s",
-		listing->used ? " " : "", (int)key.length, key.bytes, (int)data.length, data.bytes);
-	cr_assert_lt(listing->used, sizeof listing->text);
+	cr_assert_lt(listing->count, LISTED_MAX);
+	cr_assert_lt(snprintf(record, sizeof *listing->records, "%.*s=%.*s", (int)key.length,
+			      key.bytes, (int)data.length, data.bytes),
+		     sizeof *listing->records);
+	listing->count++;
 	return 0;
+}
+
+static int compare_records(const void *a, const void *b)
+{
+	return strcmp(a, b);
 }
 
 const char *stage_records(void)
 {
 	static struct listing listing;
+	static char text[8192];
+	size_t used = 0;
 	int r;
 
-	listing.used = 0;
-	*listing.text = '\0';
+	listing.count = 0;
+	*text = '\0';
 	r = store_load(stage_store, list_record, &listing);
 	cr_assert_eq(r, 0, "%d: %s", r, store_trouble(stage_store));
-	return listing.text;
+	qsort(listing.records, listing.count, sizeof *listing.records, compare_records);
+	for (size_t i = 0; i < listing.count; i++) {
+		used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? " " : "",
+					 listing.records[i]);
+		cr_assert_lt(used, sizeof text);
+	}
+	return text;
 }
 
 /* Numbered batches ------------------------------------------------------------------------- */

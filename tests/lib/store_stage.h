@@ -44,7 +44,7 @@ void stage_rows(uint64_t first, uint64_t last, int64_t at_ms);
 /* stage_put() - commit one record without a row; @data "" deletes it. */
 void stage_put(const char *key, const char *data);
 
-/* stage_records() - what is loaded, "key=data key=data"; static. */
+/* stage_records() - what is loaded, "key=data key=data" by key; static. */
 const char *stage_records(void);
 
 /* Numbered batches: number n holds rows 2n-1 and 2n and three records, so that whatever is left of
