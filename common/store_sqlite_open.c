@@ -294,7 +294,7 @@ static int connect_file(struct sqlite *self, const struct store_schema *schema,
 				    self->path);
 	if (code == SQLITE_OK)
 		code = execute(self, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-				     "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-65536;"
+				     "PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-4096;"
 				     "PRAGMA temp_store=MEMORY; PRAGMA cell_size_check=ON;"
 				     "PRAGMA journal_size_limit=" WAL_BYTES_KEPT);
 	if (code != SQLITE_OK)
