@@ -14,13 +14,14 @@ const backMs = 120000;
 
 const jsonOf = (text) => JSON.parse(text.replace(/^[^{]*/, ''));
 
-/* Asks for something that does not exist: "no" is an answer, and needs no record to be told. */
-async function ask(weir) {
+/* A request that the registry's core has to answer; "no" is an answer, and changes nothing. */
+async function ask(weir, command) {
   try {
-    await weir.cli('why', 'nosuchstream');
+    await weir.cli(command, 'nosuchstream');
   } catch (error) {
     if (error.code !== 1) throw error;
   }
+  return now();
 }
 
 /* One kill; resolves with what passed from the start of the successor to its first answer. */
@@ -32,8 +33,8 @@ async function killRegistry(stage) {
   process.kill(stage.pids.get('registry'), 'SIGKILL');
   const ready = await weir.waitReady('registry', from);
 
-  await ask(weir);
-  const answered = now();
+  const answered = await ask(weir, 'stop');
+  const explained = await ask(weir, 'why'); /* reads the whole history: no index by user */
 
   await stage.refresh();
   const began = startedMs(stage.pids.get('registry'));
@@ -41,6 +42,7 @@ async function killRegistry(stage) {
 
   return {
     start_to_answer_ms: machineMs(answered) - began,
+    why_ms: explained - answered,
     start_to_ready_ms: machineMs(ready.at) - began,
     kill_to_start_ms: began - machineMs(at),
     kill_to_ready_ms: ready.at - at,

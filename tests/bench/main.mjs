@@ -1,6 +1,6 @@
 // scripts/bench: runs what is asked for, one after the other, and prints the records.
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { needPerf } from './flame.mjs';
@@ -30,6 +30,7 @@ const groups = [
 const known = groups.flatMap(({ ids }) => ids);
 const count = { type: 'string' };
 const scratch = tmpdir();
+let current; /* directory of the group that runs */
 
 function usage(text) {
   process.stderr.write(`bench: ${text}; see: scripts/bench --help\n`);
@@ -85,7 +86,7 @@ function parse(argv) {
 async function runGroup({ ids, run }, options) {
   const directory = mkdtempSync(join(scratch, 'weir-bench-'));
 
-  process.env.TMPDIR = directory;
+  process.env.TMPDIR = current = directory;
   try {
     const results = await run(ids, { ...options, directory });
 
@@ -97,9 +98,18 @@ async function runGroup({ ids, run }, options) {
   }
 }
 
+/* Who gives up wants none of it; what was started ends with this process. */
+function giveUp(signal) {
+  say(`ended by ${signal}`);
+  if (current) rmSync(current, { recursive: true, force: true });
+  process.exit(128 + constants.signals[signal]);
+}
+
 async function main() {
   const options = parse(process.argv.slice(2));
   const results = [];
+
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => giveUp(signal));
 
   if (options.profile) await needPerf();
   for (const { ids, run } of groups) {
