@@ -79,8 +79,7 @@ static int on_websocket(struct gateway_ws *ws, struct conn *conn, enum lws_callb
 		gateway_ws_conn_pong(ws, conn, length);
 		return 0;
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-		gateway_ws_conn_peer_closes(conn, in, length);
-		return 0;
+		return gateway_ws_conn_peer_closes(ws, conn, in, length);
 	default: /* LWS_CALLBACK_CLOSED */
 		gateway_ws_conn_closed(ws, conn);
 		return 0;
@@ -214,8 +213,7 @@ static int open_context(struct gateway_ws *ws)
 		.ssl_cert_filepath = ws->tls ? ws->options.tls_cert_file : NULL,
 		.ssl_private_key_filepath = ws->tls ? ws->options.tls_key_file : NULL,
 		.ssl_options_set = SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_RENEGOTIATION,
-		.options = LWS_SERVER_OPTION_LIBEV | LWS_SERVER_OPTION_VALIDATE_UTF8 |
-			   LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+		.options = LWS_SERVER_OPTION_LIBEV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
 			   LWS_SERVER_OPTION_FALLBACK_TO_APPLY_LISTEN_ACCEPT_CONFIG |
 			   (ws->tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
 	};

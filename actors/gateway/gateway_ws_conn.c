@@ -3,10 +3,12 @@
 #include <stdlib.h>
 
 #include "actors/gateway/gateway_ws_internal.h"
+#include "proto/json.h"
 
 #define FRAME_OVERHEAD 8 /* header and mask of most frames */
 #define CONTROL_OVERHEAD 6 /* of a control frame: no ping takes less */
 #define TLS_OVERHEAD 64 /* of a record, and more */
+#define CLOSE_CODE_MAX 4999 /* beyond it no code is defined */
 #define UNSEEN_SLACK 4096 /* bytes that may be in the middle of the library */
 #define RECORD_HEAD sizeof(uint32_t)
 #define QUEUE_MIN 1024
@@ -100,6 +102,8 @@ void gateway_ws_conn_closed(struct gateway_ws *ws, struct conn *conn)
 
 	if (!conn->wsi)
 		return;
+	if (!conn->closing && lws_get_close_length(conn->wsi) > 0) /* before is_over() saw it */
+		gateway_ws_count(ws, "gateway.limit_frames");
 	gateway_ws_tell_lost(ws);
 	lws_set_opaque_user_data(conn->wsi, NULL);
 	stop_clocks(ws, conn);
@@ -111,10 +115,28 @@ void gateway_ws_conn_closed(struct gateway_ws *ws, struct conn *conn)
 		ws->options.events.closed(ws->options.events.context, link, code ? code : 1006);
 }
 
-void gateway_ws_conn_peer_closes(struct conn *conn, const uint8_t *bytes, size_t length)
+/* Not left to the library: it takes a pong between two fragments for a part of the text. */
+static bool is_utf8(const char *bytes, size_t length)
+{
+	for (size_t at = 0, step; at < length; at += step) {
+		step = (unsigned char)bytes[at] < 0x80 ? 1 : json_utf8(bytes + at, length - at);
+		if (step == 0)
+			return false;
+	}
+	return true;
+}
+
+/* The library has answered other bad codes with 1002; these it would send back as they are. */
+int gateway_ws_conn_peer_closes(struct gateway_ws *ws, struct conn *conn, const uint8_t *bytes,
+				size_t length)
 {
 	/* 1005: a close frame without code */
 	conn->peer_code = length >= 2 ? (uint16_t)(bytes[0] << 8 | bytes[1]) : 1005;
+	if (length != 1 && conn->peer_code <= CLOSE_CODE_MAX &&
+	    (length < 2 || is_utf8((const char *)bytes + 2, length - 2)))
+		return 0;
+	gateway_ws_count(ws, "gateway.limit_frames");
+	return -1;
 }
 
 static void begin_close(struct gateway_ws *ws, struct conn *conn, unsigned code)
@@ -324,6 +346,11 @@ static bool message_append(struct conn *conn, const char *bytes, size_t length)
 
 static void deliver(struct gateway_ws *ws, struct conn *conn, const char *bytes, size_t length)
 {
+	if (!lws_frame_is_binary(conn->wsi) && !is_utf8(bytes, length)) {
+		gateway_ws_count(ws, "gateway.limit_utf8");
+		gateway_ws_conn_lose(ws, conn, 1007, TEXT("Text is not UTF-8"));
+		return;
+	}
 	ws->options.events.message(ws->options.events.context, conn->link,
 				   (enum gateway_ws_kind)conn->kind,
 				   (struct text){ bytes, (uint32_t)length });

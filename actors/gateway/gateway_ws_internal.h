@@ -143,7 +143,13 @@ int gateway_ws_conn_writable(struct gateway_ws *ws, struct conn *conn);
 void gateway_ws_conn_received(struct gateway_ws *ws, struct conn *conn, const char *bytes,
 			      size_t length);
 void gateway_ws_conn_pong(struct gateway_ws *ws, struct conn *conn, size_t length);
-void gateway_ws_conn_peer_closes(struct conn *conn, const uint8_t *bytes, size_t length);
+
+/* gateway_ws_conn_peer_closes() - a close frame came with these bytes.
+ *
+ * Return: -1 if it must not be sent back: it breaks the protocol.
+ */
+int gateway_ws_conn_peer_closes(struct gateway_ws *ws, struct conn *conn, const uint8_t *bytes,
+				size_t length);
 
 /* gateway_ws_conn_lose() - close it for a reason found here. */
 void gateway_ws_conn_lose(struct gateway_ws *ws, struct conn *conn, unsigned code,
