@@ -384,14 +384,15 @@ void gateway_ws_conn_received(struct gateway_ws *ws, struct conn *conn, const ch
 		gateway_ws_conn_lose(ws, conn, 1009, TEXT("Message too big"));
 		return;
 	}
+	conn->rx_open = !final;
+	if (final)
+		conn->rx_since_ms = 0;
 	if (audio)
 		return;
 	if (conn->rx_length == 0 && final) {
 		deliver(ws, conn, bytes, length);
 		return;
 	}
-	if (conn->rx_length == 0)
-		conn->rx_since_ms = gateway_ws_now_ms();
 	if (!message_append(conn, bytes, length)) {
 		gateway_ws_conn_lose(ws, conn, 1013, TEXT("Try again later"));
 		return;
@@ -439,10 +440,24 @@ static bool pings_too_much(struct gateway_ws *ws, struct conn *conn)
 	return false;
 }
 
+/* Looked at once per ping of ours: of a frame that only began the library tells nothing, and a
+ * message of empty fragments has no length.
+ */
+static bool is_stuck(struct gateway_ws *ws, struct conn *conn)
+{
+	int64_t now_ms = gateway_ws_now_ms();
+
+	if (!conn->rx_open && lws_remaining_packet_payload(conn->wsi) == 0) {
+		conn->rx_since_ms = 0;
+		return false;
+	}
+	if (conn->rx_since_ms == 0)
+		conn->rx_since_ms = now_ms;
+	return now_ms - conn->rx_since_ms > ws->options.glasses_pong_ms;
+}
+
 void gateway_ws_conn_ping(struct gateway_ws *ws, struct conn *conn)
 {
-	int64_t waited_ms = gateway_ws_now_ms() - conn->rx_since_ms;
-
 	if (is_over(ws, conn))
 		return;
 	if (pings_too_much(ws, conn)) {
@@ -450,7 +465,7 @@ void gateway_ws_conn_ping(struct gateway_ws *ws, struct conn *conn)
 		gateway_ws_conn_lose(ws, conn, 1008, TEXT("Too many control frames"));
 		return;
 	}
-	if (conn->rx_length > 0 && waited_ms > ws->options.glasses_pong_ms) {
+	if (is_stuck(ws, conn)) {
 		gateway_ws_count(ws, "gateway.limit_message_time");
 		gateway_ws_conn_lose(ws, conn, 1008, TEXT("Message not completed"));
 		return;

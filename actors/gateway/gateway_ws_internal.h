@@ -43,10 +43,11 @@ struct conn {
 	uint32_t address;
 	uint8_t kind; /* enum gateway_ws_kind */
 	bool closing, ping_due;
+	bool rx_open; /* a message has begun and not ended */
 	uint16_t code, peer_code; /* ours, theirs */
 	int64_t messages_free_us, controls_free_us;
 	uint64_t accounted; /* bytes received that are known to be no pings */
-	int64_t rx_since_ms;
+	int64_t rx_since_ms; /* a frame or message is incomplete; 0: none, as far as was noticed */
 	char *rx, *tx;
 	uint32_t rx_length, rx_size;
 	uint32_t tx_head, tx_end, tx_size; /* records: length (4 bytes), then the message */
