@@ -7,6 +7,14 @@
 
 #define TEXT_MAX GATEWAY_WS_HEAD_MAX /* the library has no more of any text */
 #define ANSWER_HEAD_MAX 256
+#define HEADER_WORD_MAX 16 /* longer than any word that a header is compared with */
+#define KEY_DIGITS 22
+#define KEY_LENGTH 24
+
+/* An upgrade that is refused ends with the connection: no Content-Length. */
+#define REFUSAL(status, header, message) \
+	"HTTP/1.1 " status "\r\nContent-Type: application/json\r\n" header "\r\n" \
+	"{\"success\":false,\"message\":\"" message "\"}"
 
 static uint32_t slot_of(const struct gateway_ws *ws, const struct visit *visit)
 {
@@ -183,10 +191,50 @@ static void write_raw(struct lws *wsi, struct text bytes)
 	free(out);
 }
 
+static bool header_is(struct lws *wsi, enum lws_token_indexes token, const char *expected)
+{
+	char value[HEADER_WORD_MAX + 1];
+	int length = lws_hdr_copy(wsi, value, sizeof value, token);
+
+	return length > 0 && text_is((struct text){ value, (uint32_t)length }, expected);
+}
+
+/* Sixteen bytes in base64, as RFC 6455 section 4.2.1 wants them. */
+static bool is_key(struct lws *wsi)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	char key[KEY_LENGTH + 1];
+
+	return lws_hdr_copy(wsi, key, sizeof key, WSI_TOKEN_KEY) == KEY_LENGTH &&
+	       strspn(key, digits) == KEY_DIGITS && strcmp(key + KEY_DIGITS, "==") == 0;
+}
+
+/* What the library does not look at; without bytes: nothing is wrong. */
+static struct text upgrade_refusal(const struct visit *visit)
+{
+	const struct gateway_ws_request *request = &visit->request;
+	struct lws *wsi = visit->wsi;
+	/* A token has a limit of its own, and another answer. */
+	uint64_t head_max = (uint64_t)GATEWAY_HEADER_MAX + request->token.length +
+			    request->authorization.length;
+
+	if (gateway_ws_received(wsi) > head_max)
+		return TEXT(REFUSAL("431 Request Header Fields Too Large", "", "Header too large"));
+	if (lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) == 0 ||
+	    !header_is(wsi, WSI_TOKEN_HTTP, "HTTP/1.1") || !is_key(wsi))
+		return TEXT(REFUSAL("400 Bad Request", "", "Not a WebSocket handshake"));
+	if (!header_is(wsi, WSI_TOKEN_VERSION, "13"))
+		return TEXT(REFUSAL("426 Upgrade Required", "Sec-WebSocket-Version: 13\r\n",
+				    "Unknown WebSocket version"));
+	return (struct text){ 0 };
+}
+
 int gateway_ws_visit_upgrade(struct gateway_ws *ws, struct visit *visit, const char *protocol)
 {
 	struct gateway_ws_verdict verdict = { .decision = GATEWAY_WS_DESTROY };
 	int64_t now_ms = gateway_ws_now_ms();
+	struct text refusal;
 
 	if (visit->upgrade || strcasecmp(protocol, "websocket") != 0)
 		return -1;
@@ -194,12 +242,16 @@ int gateway_ws_visit_upgrade(struct gateway_ws *ws, struct visit *visit, const c
 	if (gateway_address_blocked(ws->addresses, visit->address, now_ms)) {
 		gateway_ws_count(ws, "gateway.limit_failures");
 		write_raw(visit->wsi,
-			  TEXT("HTTP/1.1 429 Too Many Requests\r\n"
-			       "Content-Type: application/json\r\n\r\n"
-			       "{\"success\":false,\"message\":\"Too many failures\"}"));
+			  TEXT(REFUSAL("429 Too Many Requests", "", "Too many failures")));
 		return -1;
 	}
 	read_request(ws, visit);
+	refusal = upgrade_refusal(visit);
+	if (refusal.length > 0) {
+		gateway_ws_count(ws, "gateway.limit_upgrades");
+		write_raw(visit->wsi, refusal);
+		return -1;
+	}
 	ws->options.events.upgrade(ws->options.events.context, &visit->request, &verdict);
 	if (verdict.failed)
 		gateway_address_failed(ws->addresses, visit->address, now_ms);
