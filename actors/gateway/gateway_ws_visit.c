@@ -240,7 +240,7 @@ int gateway_ws_visit_upgrade(struct gateway_ws *ws, struct visit *visit, const c
 		return -1;
 	visit->upgrade = true;
 	if (gateway_address_blocked(ws->addresses, visit->address, now_ms)) {
-		gateway_ws_count(ws, "gateway.limit_failures");
+		gateway_ws_limit(ws, "gateway.limit_failures");
 		write_raw(visit->wsi,
 			  TEXT(REFUSAL("429 Too Many Requests", "", "Too many failures")));
 		return -1;
@@ -248,7 +248,7 @@ int gateway_ws_visit_upgrade(struct gateway_ws *ws, struct visit *visit, const c
 	read_request(ws, visit);
 	refusal = upgrade_refusal(visit);
 	if (refusal.length > 0) {
-		gateway_ws_count(ws, "gateway.limit_upgrades");
+		gateway_ws_limit(ws, "gateway.limit_upgrades");
 		write_raw(visit->wsi, refusal);
 		return -1;
 	}
@@ -418,7 +418,7 @@ void gateway_ws_visit_expired(struct gateway_ws *ws, struct visit *visit)
 		gateway_ws_visit_end(ws, visit);
 		return;
 	}
-	gateway_ws_count(ws, "gateway.limit_handshakes");
+	gateway_ws_limit(ws, "gateway.limit_handshakes");
 	if (!ws->tls && !visit->upgrade && gateway_ws_received(visit->wsi) > 0) {
 		refuse(visit, 408, "Request not completed");
 		(void)gateway_ws_visit_writable(visit);
