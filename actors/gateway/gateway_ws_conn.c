@@ -377,7 +377,8 @@ void gateway_ws_conn_received(struct gateway_ws *ws, struct conn *conn, const ch
 	bool final = lws_is_final_fragment(wsi);
 
 	conn->accounted += length + FRAME_OVERHEAD + (ws->tls ? TLS_OVERHEAD : 0);
-	if (conn->closing || !admit(ws, conn, audio))
+	/* The library hands on what comes behind a close frame as well. */
+	if (conn->closing || conn->peer_code != 0 || !admit(ws, conn, audio))
 		return;
 	if (conn->rx_length + announced > ws->options.message_max) {
 		gateway_ws_limit(ws, "gateway.limit_message_size");
