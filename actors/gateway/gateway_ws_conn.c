@@ -327,6 +327,8 @@ int gateway_ws_conn_writable(struct gateway_ws *ws, struct conn *conn)
 /* Grows with what has come, not with what a frame's head announces. */
 static bool message_append(struct conn *conn, const char *bytes, size_t length)
 {
+	if (length == 0) /* an empty fragment, maybe the first */
+		return true;
 	if (conn->rx_length + length > conn->rx_size) {
 		uint32_t size = conn->rx_size ? conn->rx_size : QUEUE_MIN;
 
