@@ -159,7 +159,13 @@ describe('floods', waiting, () => {
 test('at the end everything is counted, and nothing is left', async () => {
   const counters = await stage.counters();
 
-  for (const name of ['message_time', 'messages', 'controls', 'frames', 'utf8'])
+  for (const name of ['message_time', 'messages', 'controls', 'frames', 'utf8']) {
+    const event = `"event":"gateway.limit_${name}"`;
+    const lines = stage.weir.entries.filter((e) => e.text?.includes(event)).length;
+
     assert.ok(counters.get(`gateway.limit_${name}`) > 0, name);
+    /* One a minute; all of this may take a little more than one. */
+    assert.ok(lines === 1 || lines === 2, `${lines} lines of ${name}`);
+  }
   await stage.assertClean();
 });
