@@ -53,6 +53,7 @@ struct command {
 	void *values; /* where the options' values go; zeroed at start */
 	size_t words_min, words_max;
 	int64_t timeout_ms; /* if --timeout is not given; 0: as most */
+	int misuse; /* exit code of wrong usage; 0: EXIT_USAGE */
 
 	/* Return: enum exit_code.  @words are the words behind the command's name. */
 	int (*run)(const struct cli *cli, const struct option_words *words);
@@ -60,7 +61,7 @@ struct command {
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-extern const struct command command_check, command_gateways, command_help, command_ls,
+extern const struct command command_audit, command_check, command_gateways, command_help, command_ls,
 	command_provider, command_show, command_stop, command_tap, command_timeline, command_why;
 
 /* command_find() - the command of that name, or NULL. */

@@ -26,7 +26,7 @@
 
 static const struct command *const commands[] = {
 	&command_tap,	&command_ls,   &command_show,	  &command_why,	     &command_timeline,
-	&command_check, &command_stop, &command_gateways, &command_provider, &command_help,
+	&command_check, &command_stop, &command_gateways, &command_provider, &command_audit, &command_help,
 };
 
 struct values {
@@ -158,6 +158,11 @@ static bool make_incarnation(struct cli *cli)
 	return true;
 }
 
+static int misuse(const struct command *command)
+{
+	return command && command->misuse ? command->misuse : EXIT_USAGE;
+}
+
 /* Runs a command whose options are read.  What it printed counts only once it has left. */
 static int run_command(struct cli *cli, const struct command *command,
 		       const struct option_words *words)
@@ -165,10 +170,10 @@ static int run_command(struct cli *cli, const struct command *command,
 	if (words->count < command->words_min || words->count > command->words_max) {
 		say("usage: weir %s%s%s [OPTION...]; `weir %s --help` says more", command->name,
 		    *command->words_usage ? " " : "", command->words_usage, command->name);
-		return EXIT_USAGE;
+		return misuse(command);
 	}
 	if (!choose_run(cli) || !choose_format(cli) || !make_incarnation(cli))
-		return EXIT_USAGE;
+		return misuse(command);
 	cli->timeout_ms = values.timeout_ms	? values.timeout_ms
 			  : command->timeout_ms ? command->timeout_ms
 						: TIMEOUT_DEFAULT_MS;
@@ -181,7 +186,7 @@ static int run_command(struct cli *cli, const struct command *command,
 	if (errno == EPIPE)
 		return EXIT_INTERRUPTED;
 	say("cannot write: %s", strerror(errno));
-	return EXIT_USAGE;
+	return misuse(command);
 }
 
 static int dispatch(struct cli *cli, char **arguments)
@@ -212,7 +217,7 @@ static int dispatch(struct cli *cli, char **arguments)
 	if (!at) {
 		say("%s; `weir %s%s--help` says more", problem, command ? command->name : "",
 		    command ? " " : "");
-		return EXIT_USAGE;
+		return misuse(command);
 	}
 	if (values.version) {
 		(void)printf("weir %s (protocol %d)\n", WEIR_VERSION, STREAM_PROTOCOL_VERSION);
