@@ -53,7 +53,7 @@ const struct audit_rule_text audit_rules[RULE_COUNT] = {
 	[RULE_L4] = { "L4", "mirrors equal the registry", NEED_CONNECTIONS, "mirrors are not published" },
 	[RULE_L5] = { "L5", "a request of an app that is there is answered", NEED_CLIENTS, NULL },
 	[RULE_L6] = { "L6", "after a return dead streams are found", NEED_CONNECTIONS,
-		      "judged by L1, whose bound counts from the last restart" },
+		      "see L1, whose bound counts from the last restart" },
 };
 /* clang-format on */
 
