@@ -106,8 +106,7 @@ static void find(struct audit *audit, enum audit_rule rule, const struct audit_s
 	if (audit->finding_count == AUDIT_FINDINGS_MAX)
 		return;
 	if (!audit->findings)
-		audit->findings =
-			memory_grow(NULL, AUDIT_FINDINGS_MAX, sizeof *audit->findings);
+		audit->findings = memory_grow(NULL, AUDIT_FINDINGS_MAX, sizeof *audit->findings);
 	finding = &audit->findings[audit->finding_count++];
 	*finding = (struct audit_finding){ .rule = rule, .ms = audit->now_ms };
 	if (event) {
@@ -161,7 +160,8 @@ struct audit_verdict audit_verdict(const struct audit *audit, enum audit_rule ru
 		const char *why;
 	} lacks[] = {
 		{ NEED_STORY, "the recording has no events of the registry" },
-		{ NEED_PROBES, "the recording has no probe.* events; record with `weir tap --ops`" },
+		{ NEED_PROBES,
+		  "the recording has no probe.* events; record with `weir tap --ops`" },
 		{ NEED_CALLS, "the recording has no provider.* events; record with `weir tap "
 			      "--ops`, managed streams running" },
 		{ NEED_OPS, "the recording has no events of the daemons themselves, so restarts do "
@@ -251,10 +251,10 @@ static void settle(struct audit *audit, int64_t until_ms)
 /* The story is read first, so that whoever acted on it does not seem to have been too early. */
 static struct audit_source *source_of(struct audit *audit, struct text name, bool story)
 {
-	char key[33 + 2];
 	struct audit_source *source;
-	int length = snprintf(key, sizeof key, "%.*s%s", (int)name.length, name.bytes,
-			      story ? "" : "*");
+	char key[sizeof source->name];
+	int length =
+		snprintf(key, sizeof key, "%.*s%s", (int)name.length, name.bytes, story ? "" : "*");
 	struct text text = { key, (uint32_t)length };
 
 	source = audit_index_find(&audit->sources, text);

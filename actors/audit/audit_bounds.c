@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* audit_bounds.c - I9 of verdicts, L1, L2: nobody is judged too early, and nothing lasts too long. */
+/* audit_bounds.c - I9 of verdicts, L1, L2: nobody is judged too early, and nothing lasts too long.
+ */
 #include "actors/audit/audit_internal.h"
 
 static bool is_silence(enum end_cause cause)
@@ -30,12 +31,13 @@ static void look_at_silence(struct audit *audit, const struct audit_stream *stre
 		    "it ends for silence after %llu misses of %lld", (unsigned long long)missed,
 		    (long long)options->missed_max);
 	if (stream->phase != PHASE_NONE && stream->activity_ms != NEVER)
-		audit_judge(audit, RULE_I9, missed == stream->missed + 1, stream,
-			    stream->phase_seq, "it ends with %llu misses, the story knows of %llu",
+		audit_judge(audit, RULE_I9, missed == stream->missed + 1, stream, stream->phase_seq,
+			    "it ends with %llu misses, the story knows of %llu",
 			    (unsigned long long)missed, (unsigned long long)stream->missed);
 	audit_judge(audit, RULE_I9,
 		    audit_waited(stream->status_ms, event->sent_ms, least_ms - JITTER_MS), stream,
-		    stream->phase_seq, "it ends for silence %lld ms after a sign of life, the least is %lld",
+		    stream->phase_seq,
+		    "it ends for silence %lld ms after a sign of life, the least is %lld",
 		    (long long)(event->sent_ms - stream->status_ms), (long long)least_ms);
 }
 

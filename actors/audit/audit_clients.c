@@ -43,8 +43,8 @@ static void read_said(struct text message, struct said *out)
 
 static struct audit_client *client_of(struct audit *audit, struct text user, struct text who)
 {
-	char key[USER_ID_MAX + PACKAGE_MAX + 16];
 	struct audit_client *client;
+	char key[sizeof client->key];
 	int length = snprintf(key, sizeof key, "%.*s %.*s", (int)user.length, user.bytes,
 			      (int)who.length, who.bytes);
 	struct text name = { key, (uint32_t)length };
@@ -60,7 +60,8 @@ static struct audit_client *client_of(struct audit *audit, struct text user, str
 	return client;
 }
 
-/* A stream of this user that the story has, or has to have; NULL: the recording begins behind it. */
+/* A stream of this user that the story has, or has to have; NULL: the recording begins behind it.
+ */
 static const struct audit_stream *known(struct audit *audit, const struct audit_client *client,
 					const struct said *said)
 {
@@ -69,8 +70,8 @@ static const struct audit_stream *known(struct audit *audit, const struct audit_
 	bool whole = user && user->whole && user->era == audit->era;
 
 	if (stream || whole)
-		audit_judge(audit, RULE_I4,
-			    stream && strcmp(stream->user->id, client->user) == 0, stream, 0,
+		audit_judge(audit, RULE_I4, stream && strcmp(stream->user->id, client->user) == 0,
+			    stream, 0,
 			    "%s of %s hears of %.*s, which the story does not have of that user",
 			    client->who, client->user, (int)said->stream_id.length,
 			    said->stream_id.bytes);
@@ -96,16 +97,16 @@ static void on_start(struct audit *audit, struct audit_client *client, const str
 }
 
 /* A device stops whatever it runs. */
-static void on_stop(struct audit *audit, const struct audit_client *client,
-		    const struct said *said)
+static void on_stop(struct audit *audit, const struct audit_client *client, const struct said *said)
 {
 	const struct audit_stream *runs = audit_stream_find(audit, text_of(client->started));
 
 	if (!runs || runs->era != audit->era || runs->phase == PHASE_NONE)
 		return;
-	audit_judge(audit, RULE_I3, runs->phase == PHASE_CLOSED, runs, runs->phase_seq,
-		    "a stop of '%.*s' reaches %s, which was told to start %s, and that has not ended",
-		    (int)said->stream_id.length, said->stream_id.bytes, client->who, runs->id);
+	audit_judge(
+		audit, RULE_I3, runs->phase == PHASE_CLOSED, runs, runs->phase_seq,
+		"a stop of '%.*s' reaches %s, which was told to start %s, and that has not ended",
+		(int)said->stream_id.length, said->stream_id.bytes, client->who, runs->id);
 }
 
 /* Apps ----------------------------------------------------------------------------------------- */
@@ -115,8 +116,8 @@ static struct audit_hearing *hearing_of(struct audit_client *client, struct text
 	for (size_t i = client->hearing_count; i-- > 0;)
 		if (text_is(stream, client->hearings[i].stream))
 			return &client->hearings[i];
-	client->hearings = memory_grow(client->hearings, client->hearing_count + 1,
-				       sizeof *client->hearings);
+	client->hearings =
+		memory_grow(client->hearings, client->hearing_count + 1, sizeof *client->hearings);
 	struct audit_hearing *hearing = &client->hearings[client->hearing_count++];
 
 	*hearing = (struct audit_hearing){ .told_ms = NEVER };
@@ -259,7 +260,8 @@ void audit_heard(struct audit *audit, const struct client_line *line)
 		on_stop(audit, client, &said);
 }
 
-/* The end ---------------------------------------------------------------------------------------- */
+/* The end ----------------------------------------------------------------------------------------
+ */
 
 /* The story says that an app was told of the end: it has to have heard of it. */
 void audit_client_told(struct audit *audit, const struct stream_event *event)
@@ -343,7 +345,6 @@ void audit_client_secrets(struct audit *audit, const struct client_line *line)
 	if (line->message.length == 0 || !json_open(&walk, line->message, JSON_KIND_OBJECT))
 		return;
 	while (json_next(&walk, &key, &value))
-		if (json_is(&key, TEXT("apiKey")) &&
-		    json_text(&value, room, sizeof room, &text))
+		if (json_is(&key, TEXT("apiKey")) && json_text(&value, room, sizeof room, &text))
 			keep_secret(audit, text);
 }

@@ -127,8 +127,8 @@ void audit_viewers(struct audit *audit, const struct stream_event *event)
 		uint32_t outputs = stream->outputs | 1u << event->stream_output.output;
 
 		audit_judge(audit, RULE_I14, __builtin_popcount(outputs) <= OUTPUTS_LIMIT, stream,
-			    0, "it has %d outputs, at most %d may be",
-			    __builtin_popcount(outputs), OUTPUTS_LIMIT);
+			    0, "it has %d outputs, at most %d may be", __builtin_popcount(outputs),
+			    OUTPUTS_LIMIT);
 	}
 }
 
@@ -141,12 +141,12 @@ void audit_secrets(struct audit *audit, const struct stream_event *event)
 
 	for (size_t i = 0; i < schema->field_count; i++) {
 		const struct field *field = &schema->fields[i];
-		const struct text *text = (const struct text *)((const char *)event + field->offset);
+		const struct text *text =
+			(const struct text *)((const char *)event + field->offset);
 
 		if (field->secret)
-			audit_judge(audit, RULE_I15,
-				    text->length == 0 || field->kind == FIELD_LIST, NULL, 0,
-				    "%s is published with its secret '%s'", schema->name,
+			audit_judge(audit, RULE_I15, text->length == 0 || field->kind == FIELD_LIST,
+				    NULL, 0, "%s is published with its secret '%s'", schema->name,
 				    field->name);
 	}
 }

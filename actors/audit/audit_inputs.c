@@ -73,9 +73,10 @@ static void look_at_create(struct audit *audit, const struct stream_event *event
 			    "an input is asked for, and no stream of that name was opened");
 	if (*audit->mark)
 		audit_judge(audit, RULE_I10, text_is(event->provider_create.mark, audit->mark),
-			    stream, 0, "an input is marked '%.*s', the mark of this deployment is '%s'",
-			    (int)event->provider_create.mark.length, event->provider_create.mark.bytes,
-			    audit->mark);
+			    stream, 0,
+			    "an input is marked '%.*s', the mark of this deployment is '%s'",
+			    (int)event->provider_create.mark.length,
+			    event->provider_create.mark.bytes, audit->mark);
 }
 
 static void look_at_delete(struct audit *audit, const struct stream_event *event)
@@ -164,12 +165,10 @@ void audit_inputs_end(struct audit *audit)
 		const struct audit_stream *stream = audit->streams.things[i];
 		int64_t since_ms = stream->closed_ms > calm_ms ? stream->closed_ms : calm_ms;
 
-		if (stream->era != audit->era || !stream->input_owed ||
-		    !(audit->seen & NEED_CALLS))
+		if (stream->era != audit->era || !stream->input_owed || !(audit->seen & NEED_CALLS))
 			continue;
 		audit_stuck(audit, RULE_L3,
-			    since_ms != INT64_MAX &&
-				    audit->now_ms - since_ms > INPUT_MS + SLACK_MS,
+			    since_ms != INT64_MAX && audit->now_ms - since_ms > INPUT_MS + SLACK_MS,
 			    stream, "stuck: its input '%s' is still owed, %lld ms after its end",
 			    stream->input_id, (long long)(audit->now_ms - stream->closed_ms));
 	}

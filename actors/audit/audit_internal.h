@@ -81,7 +81,7 @@ struct audit_user {
 
 /* One daemon, and one kind of its numbers. */
 struct audit_source {
-	char name[33];
+	char name[NAME_MAX_BYTES + 2]; /* with a * if its numbers are not the story's */
 	bool story;
 	uint64_t incarnation, seq;
 	uint64_t announced; /* missing events that the recording has owned up to */
@@ -108,6 +108,7 @@ struct audit_hearing {
 };
 
 struct audit_client {
+	char key[USER_ID_MAX + PACKAGE_MAX + 16]; /* both of: */
 	char user[USER_ID_MAX + 1], who[PACKAGE_MAX + 8];
 	unsigned socket; /* counts those it has had */
 	bool connected;
@@ -182,7 +183,8 @@ struct audit_stream *audit_stream_find(const struct audit *audit, struct text id
 struct audit_user *audit_user(struct audit *audit, struct text id);
 struct audit_viewer *audit_viewer(struct audit_stream *stream, struct text package);
 
-/* audit_source_of() - the daemon that says @event; one that publishes two kinds of numbers is two. */
+/* audit_source_of() - the daemon that says @event; one that publishes two kinds of numbers is two.
+ */
 struct audit_source *audit_source_of(struct audit *audit, const struct stream_event *event);
 
 /* audit_waited() - at least @least_ms have passed from @since_ms to @until_ms, or nobody knows. */

@@ -76,8 +76,7 @@ void audit_probes(struct audit *audit, const struct stream_event *event)
 	if (!stream)
 		return; /* opened before the recording begins, and nothing was said of it since */
 	if (stream->probes.era != audit->probe_era)
-		stream->probes =
-			(struct audit_probes){ .era = audit->probe_era, .sent_ms = NEVER };
+		stream->probes = (struct audit_probes){ .era = audit->probe_era, .sent_ms = NEVER };
 	if (event->type == EVENT_PROBE_SENT)
 		look_at_sent(audit, stream, event);
 	else if (event->type == EVENT_PROBE_ACKED)

@@ -47,8 +47,8 @@ static void look_at_age(struct audit *audit, const struct audit_stream *stream,
 		return;
 	}
 	audit_judge(audit, RULE_I2, event->epoch == stream->epoch, stream, stream->opened_seq,
-		    "an event of epoch %llu, the stream has %llu",
-		    (unsigned long long)event->epoch, (unsigned long long)stream->epoch);
+		    "an event of epoch %llu, the stream has %llu", (unsigned long long)event->epoch,
+		    (unsigned long long)stream->epoch);
 	if (phase != PHASE_NONE && stream->phase == PHASE_CLOSED)
 		audit_judge(audit, RULE_I2, phase == PHASE_CLOSED, stream, stream->closed_seq,
 			    "%s after its end", words_name(&phase_words, phase));

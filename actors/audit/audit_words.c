@@ -130,8 +130,7 @@ void audit_words(struct audit *audit, const struct stream_event *event)
 			    stream->phase == PHASE_REQUESTED &&
 				    event->stream_provisioned.phase == PHASE_PROVISIONING,
 			    stream, stream->phase_seq, "its input turns %s into %s",
-			    phase_name(stream->phase),
-			    phase_name(event->stream_provisioned.phase));
+			    phase_name(stream->phase), phase_name(event->stream_provisioned.phase));
 }
 
 /* I6: who is owed the end is told once, the owner of an unmanaged stream and nobody else. */
@@ -155,9 +154,9 @@ void audit_tellings(struct audit *audit, const struct stream_event *event)
 			    "%.*s is told of its end, which was not owed", (int)package.length,
 			    package.bytes);
 	} else {
-		audit_judge(audit, RULE_I6,
-			    audit_viewer(stream, package)->state == WATCH_OWED, stream,
-			    stream->closed_seq, "%.*s is told of its end, which was not owed",
-			    (int)package.length, package.bytes);
+		audit_judge(audit, RULE_I6, audit_viewer(stream, package)->state == WATCH_OWED,
+			    stream, stream->closed_seq,
+			    "%.*s is told of its end, which was not owed", (int)package.length,
+			    package.bytes);
 	}
 }

@@ -63,8 +63,8 @@ struct audit_viewer *audit_viewer(struct audit_stream *stream, struct text packa
 	for (unsigned i = 0; i < stream->viewer_count; i++)
 		if (text_is(package, stream->viewers[i].package))
 			return &stream->viewers[i];
-	stream->viewers = memory_grow(stream->viewers, stream->viewer_count + 1,
-				      sizeof *stream->viewers);
+	stream->viewers =
+		memory_grow(stream->viewers, stream->viewer_count + 1, sizeof *stream->viewers);
 	struct audit_viewer *viewer = &stream->viewers[stream->viewer_count++];
 
 	*viewer = (struct audit_viewer){ .state = WATCH_UNKNOWN };

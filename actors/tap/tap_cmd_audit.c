@@ -293,7 +293,8 @@ static int run(const struct cli *cli, const struct option_words *words)
 	    read_recording(audit, words->items[0])) {
 		audit_end(audit);
 		if (audit_summary(audit).events == 0) {
-			say("%s is no recording: not one line of it is an event that weir publishes",
+			say("%s is no recording: not one line of it is an event that weir "
+			    "publishes",
 			    words->items[0]);
 		} else {
 			code = audit_summary(audit).violations ? AUDIT_BROKEN : EXIT_DONE;

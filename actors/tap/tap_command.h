@@ -61,8 +61,9 @@ struct command {
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-extern const struct command command_audit, command_check, command_gateways, command_help, command_ls,
-	command_provider, command_show, command_stop, command_tap, command_timeline, command_why;
+extern const struct command command_audit, command_check, command_gateways, command_help,
+	command_ls, command_provider, command_show, command_stop, command_tap, command_timeline,
+	command_why;
 
 /* command_find() - the command of that name, or NULL. */
 const struct command *command_find(const struct cli *cli, const char *name);

@@ -25,8 +25,9 @@
 #define TIMEOUT_DEFAULT_MS 5000
 
 static const struct command *const commands[] = {
-	&command_tap,	&command_ls,   &command_show,	  &command_why,	     &command_timeline,
-	&command_check, &command_stop, &command_gateways, &command_provider, &command_audit, &command_help,
+	&command_tap,	   &command_ls,	   &command_show, &command_why,
+	&command_timeline, &command_check, &command_stop, &command_gateways,
+	&command_provider, &command_audit, &command_help,
 };
 
 struct values {

@@ -100,7 +100,7 @@ static inline struct stream_event opened_managed(const char *id, uint64_t epoch)
 }
 
 static inline struct stream_event status(const char *id, uint64_t epoch, enum device_status word,
-				  enum phase phase)
+					 enum phase phase)
 {
 	struct stream_event event = story_stream(USER, id, epoch, EVENT_STREAM_STATUS);
 
@@ -109,7 +109,8 @@ static inline struct stream_event status(const char *id, uint64_t epoch, enum de
 	return event;
 }
 
-static inline struct stream_event moved(const char *id, uint64_t epoch, enum phase phase, uint64_t missed)
+static inline struct stream_event moved(const char *id, uint64_t epoch, enum phase phase,
+					uint64_t missed)
 {
 	struct stream_event event = story_stream(USER, id, epoch, EVENT_STREAM_MOVED);
 
@@ -125,7 +126,8 @@ static inline struct stream_event closed(const char *id, uint64_t epoch, bool to
 }
 
 /* An end for silence; @cause is the number of what shows it. */
-static inline struct stream_event silent(const char *id, uint64_t epoch, uint64_t missed, uint64_t cause)
+static inline struct stream_event silent(const char *id, uint64_t epoch, uint64_t missed,
+					 uint64_t cause)
 {
 	struct stream_event event = closed(id, epoch, false);
 

@@ -189,7 +189,8 @@ Test(audit_clients, l5_who_went_away_gets_none)
 	expect(RULE_COUNT, 0);
 }
 
-/* Lines ----------------------------------------------------------------------------------------- */
+/* Lines -----------------------------------------------------------------------------------------
+ */
 
 Test(audit_clients, a_line_is_read)
 {
@@ -218,7 +219,8 @@ Test(audit_clients, lines_that_are_none_are_refused)
 		"{\"t_ms\":5,\"user\":\"a\",\"who\":\"phone\",\"direction\":\"open\"}",
 		"{\"t_ms\":5,\"user\":\"a\",\"who\":\"glasses\",\"direction\":\"up\"}",
 		"{\"t_ms\":5,\"user\":\"a\",\"who\":\"glasses\",\"direction\":\"in\"}",
-		"{\"t_ms\":5,\"user\":\"a\",\"who\":\"glasses\",\"direction\":\"in\",\"message\":7}",
+		"{\"t_ms\":5,\"user\":\"a\",\"who\":\"glasses\",\"direction\":\"in\",\"message\":"
+		"7}",
 	};
 	char room[256];
 	struct client_line line;

@@ -149,7 +149,7 @@ static void done(const char *input)
 	note(event);
 }
 
-static void delete(const char *input)
+static void delete (const char *input)
 {
 	struct stream_event event = { .type = EVENT_PROVIDER_DELETE };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Goal: each rule that the story alone can break finds what breaks it, and nothing in a history that
- * is right.  Method: a small history, and the same with one thing wrong: that finding and no other.
+/* Goal: each rule that the story alone can break finds what breaks it, and nothing in a history
+ * that is right.  Method: a small history, and the same with one thing wrong: that finding and no
+ * other.
  */
 #include "tests/lib/audit_stage.h"
 
@@ -343,7 +344,8 @@ Test(audit_story, a_recording_may_begin_and_end_anywhere)
 	expect(RULE_COUNT, 0);
 }
 
-/* Managed --------------------------------------------------------------------------------------- */
+/* Managed ---------------------------------------------------------------------------------------
+ */
 
 static struct stream_event joined(const char *id, const char *package)
 {
