@@ -43,6 +43,7 @@ struct audit_probes {
 	int64_t sent_ms; /* of the last one; NEVER */
 	char ack_id[17];
 	bool waits; /* neither acked nor missed */
+	bool counted; /* how many were missed is known */
 	uint64_t missed;
 };
 

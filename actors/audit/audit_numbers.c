@@ -131,6 +131,8 @@ void audit_numbers(struct audit *audit, const struct stream_event *event)
 	note(audit, source, event);
 	if (source->incarnation == 0) {
 		source->seq = event->seq - 1;
+		if (event->seq > 1) /* what it said before is not in the recording */
+			forget(audit, source);
 	} else if (source->incarnation != event->incarnation) {
 		look_at_restart(audit, source, event);
 	}

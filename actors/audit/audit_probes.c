@@ -35,6 +35,7 @@ static void look_at_acked(struct audit *audit, struct audit_stream *stream,
 			    stream, 0, "the ack of %.*s counts, and it is not waited for",
 			    (int)event->probe_acked.ack_id.length, event->probe_acked.ack_id.bytes);
 	probes->waits = false;
+	probes->counted = true;
 	probes->missed = 0;
 }
 
@@ -55,11 +56,13 @@ static void look_at_missed(struct audit *audit, struct audit_stream *stream,
 			    audit_waited(probes->sent_ms, event->sent_ms, least_ms - JITTER_MS),
 			    stream, 0, "missed %lld ms after it was sent, its window is %lld",
 			    (long long)(event->sent_ms - probes->sent_ms), (long long)least_ms);
-		/* An activity that sets it back to nothing shows in the story, not here. */
+	}
+	/* An activity that sets it back to nothing shows in the story, not here. */
+	if (probes->counted)
 		audit_judge(audit, RULE_I9, missed == 1 || missed == probes->missed + 1, stream, 0,
 			    "%llu misses, %llu were known", (unsigned long long)missed,
 			    (unsigned long long)probes->missed);
-	}
+	probes->counted = true;
 	probes->waits = false;
 	probes->missed = missed;
 }

@@ -184,9 +184,12 @@ static void learn_stream(struct audit *audit, const struct stream_event *event)
 	bool was_liable = is_liable(stream);
 
 	stream->stream_seq = event->stream_seq;
-	if (event->type == EVENT_STREAM_OPENED)
+	if (event->type == EVENT_STREAM_OPENED) {
 		opened(stream, event);
-	else if (event->type == EVENT_STREAM_CLOSED)
+		stream->probes = (struct audit_probes){ .era = audit->probe_era,
+							.sent_ms = NEVER,
+							.counted = true };
+	} else if (event->type == EVENT_STREAM_CLOSED)
 		closed(stream, event);
 	else if (event->type == EVENT_STREAM_TOLD)
 		told(stream, event);

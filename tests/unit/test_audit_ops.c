@@ -119,6 +119,22 @@ Test(audit_ops, a_hole_in_what_the_scheduler_says)
 	expect(RULE_COUNT, 0);
 }
 
+/* How many were missed before the hole is not known either, and which way it goes on. */
+Test(audit_ops, a_hole_between_two_misses)
+{
+	go_live("s1", 1);
+	sent("a1");
+	wait_ms(10000);
+	missed("a1", 1);
+	stage.ops_seq[0] += 2;
+	audit_gap(stage.audit, TEXT("lifecycle-scheduler"), false, 2);
+	wait_ms(20000);
+	sent("a3");
+	wait_ms(10000);
+	missed("a3", 3);
+	expect_well(RULE_I9);
+}
+
 /* What several daemons say at one moment stands in a recording in any order. */
 Test(audit_ops, the_story_may_be_read_later_than_what_it_led_to)
 {
