@@ -28,6 +28,18 @@ static void look_at_made(struct audit *audit, const struct audit_stream *stream,
 	text_put(text_of(stream->id), input->stream, sizeof input->stream);
 }
 
+/* How long the input of @stream is owed, counted from when nothing kept it; -1: something does. */
+static int64_t owed_ms(const struct audit *audit, const struct audit_stream *stream)
+{
+	int64_t since_ms = audit_calm(audit);
+
+	if (stream->closed_ms > since_ms)
+		since_ms = stream->closed_ms;
+	if (audit->failed_ms > since_ms)
+		since_ms = audit->failed_ms;
+	return since_ms == INT64_MAX ? -1 : audit->now_ms - since_ms;
+}
+
 static void look_at_settled(struct audit *audit, const struct audit_stream *stream,
 			    const struct stream_event *event)
 {
@@ -37,6 +49,10 @@ static void look_at_settled(struct audit *audit, const struct audit_stream *stre
 		audit_judge(audit, RULE_I10, stream->phase == PHASE_CLOSED, stream,
 			    stream->phase_seq, "its input is gone while it is %s",
 			    words_name(&phase_words, stream->phase));
+	if (stream->input_owed && (audit->seen & NEED_CALLS))
+		audit_judge(audit, RULE_L3, owed_ms(audit, stream) <= INPUT_MS + SLACK_MS, stream,
+			    stream->closed_seq, "its input was owed for %lld ms",
+			    (long long)(event->sent_ms - stream->closed_ms));
 	if (*stream->input_id)
 		audit_judge(audit, RULE_I10, text_is(id, stream->input_id), stream,
 			    stream->phase_seq, "its input was %s, '%.*s' is gone", stream->input_id,
@@ -157,19 +173,13 @@ void audit_calls(struct audit *audit, const struct stream_event *event)
 
 void audit_inputs_end(struct audit *audit)
 {
-	int64_t calm_ms = audit_calm(audit);
-
-	if (audit->failed_ms > calm_ms)
-		calm_ms = audit->failed_ms;
 	for (size_t i = 0; i < audit->streams.count; i++) {
 		const struct audit_stream *stream = audit->streams.things[i];
-		int64_t since_ms = stream->closed_ms > calm_ms ? stream->closed_ms : calm_ms;
 
 		if (stream->era != audit->era || !stream->input_owed || !(audit->seen & NEED_CALLS))
 			continue;
-		audit_stuck(audit, RULE_L3,
-			    since_ms != INT64_MAX && audit->now_ms - since_ms > INPUT_MS + SLACK_MS,
-			    stream, "stuck: its input '%s' is still owed, %lld ms after its end",
+		audit_stuck(audit, RULE_L3, owed_ms(audit, stream) > INPUT_MS + SLACK_MS, stream,
+			    "stuck: its input '%s' is still owed, %lld ms after its end",
 			    stream->input_id, (long long)(audit->now_ms - stream->closed_ms));
 	}
 }

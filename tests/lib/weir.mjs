@@ -101,6 +101,7 @@ export class Weir extends Recorder {
 
     self.dir = mkdtempSync(join(tmpdir(), 'weir-'));
     self.runDir = join(self.dir, 'run');
+    self.weirPath = join(scripts, 'weir');
     self.gateways = gateways;
     self.secret = randomBytes(32).toString('base64url');
     /* The shared port, and one per gateway above it. */

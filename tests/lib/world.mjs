@@ -175,6 +175,7 @@ export class World {
     for (const sections of [self.vendor ? vendorConfig(self.vendor) : {}, config])
       for (const [section, keys] of Object.entries(sections))
         timers[section] = { ...timers[section], ...keys };
+    self.timers = timers;
     try {
       self.weir = await Weir.start({ gateways, apps, config: timers, publicGateway });
     } catch (error) {

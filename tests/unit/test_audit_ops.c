@@ -355,3 +355,18 @@ Test(audit_ops, l3_an_owed_input_is_stuck)
 	}
 	expect(RULE_L3, 1);
 }
+
+Test(audit_ops, l3_an_input_that_is_gone_too_late)
+{
+	struct stream_event gone = story_stream(USER, "s1", 1, EVENT_STREAM_INPUT_SETTLED);
+
+	go_live_managed("s1", 1, "input");
+	end_managed();
+	for (unsigned i = 0; i < 8; i++) {
+		wait_ms(10000);
+		note((struct stream_event){ .type = EVENT_PROVIDER_QUOTA });
+	}
+	gone.stream_input_settled.input_id = TEXT("input");
+	tell(gone);
+	expect(RULE_L3, 1);
+}
