@@ -226,8 +226,13 @@ static void judge(struct audit *audit, const struct stream_event *event)
 	audit->event = NULL;
 }
 
+/* What a client saw after the last that was recorded of weir cannot be held against it. */
 static void judge_client(struct audit *audit, const struct client_line *line)
 {
+	if (audit->read_ms == NEVER || line->ms > audit->read_ms - TAIL_MS) {
+		audit->summary.late++;
+		return;
+	}
 	if (line->ms > audit->now_ms)
 		audit->now_ms = line->ms;
 	audit->summary.clients++;

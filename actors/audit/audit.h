@@ -133,6 +133,7 @@ const struct audit_finding *audit_findings(const struct audit *audit, size_t *co
 
 struct audit_summary {
 	uint64_t events, clients, holes, missed, unreadable, clock_steps, violations;
+	uint64_t late; /* lines of clients behind the end of the recording: not judged */
 	uint64_t first_seq, last_seq; /* of the story */
 	int64_t first_ms, last_ms;
 };

@@ -7,6 +7,7 @@
 
 /* Bounds.  All but LAG_MS excuse what a recording cannot show. */
 #define LAG_MS 250 /* the story is read so much ahead of all others: it is what led to them */
+#define TAIL_MS 1000 /* a recording does not end for all sources at once */
 #define READ_AHEAD_MS 10000 /* sources stand in a recording out of order by less than this */
 #define CLOCK_SLACK_MS 1000 /* a clock that goes back further was set */
 #define JITTER_MS 250 /* between a moment and the time that an event says */

@@ -198,6 +198,11 @@ static void print_text(const struct audit *audit)
 	if (summary.unreadable)
 		(void)printf("%" PRIu64 " lines or messages could not be read\n",
 			     summary.unreadable);
+	if (summary.late)
+		(void)printf(
+			"%" PRIu64
+			" lines of clients stand behind the end of the recording: not judged\n",
+			summary.late);
 	if (summary.clock_steps)
 		(void)printf("the clock was set back %" PRIu64
 			     " times: what spans that is not judged by time\n",
@@ -253,6 +258,7 @@ static void print_json(const struct audit *audit)
 	json_out_u64(&json, "first_seq", summary.first_seq);
 	json_out_u64(&json, "last_seq", summary.last_seq);
 	json_out_u64(&json, "client_lines", summary.clients);
+	json_out_u64(&json, "client_lines_late", summary.late);
 	json_out_u64(&json, "holes", summary.holes);
 	json_out_u64(&json, "missed", summary.missed);
 	json_out_u64(&json, "unreadable", summary.unreadable);

@@ -54,6 +54,20 @@ Test(audit_clients, a_life_without_fault)
 	expect_well(RULE_I3);
 }
 
+Test(audit_clients, what_was_seen_after_the_recording_is_not_judged)
+{
+	live();
+	end();
+	wait_ms(5000);
+	tell(session());
+	later();
+	tell_client("glasses", CLIENT_IN, START("s9"));
+	audit_end(stage.audit);
+	cr_expect_eq(audit_summary(stage.audit).violations, 0);
+	cr_expect_eq(audit_summary(stage.audit).late, 1);
+	audit_close(stage.audit);
+}
+
 Test(audit_clients, i2_an_old_start_reaches_the_glasses)
 {
 	live();
