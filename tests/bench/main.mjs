@@ -8,10 +8,11 @@ import { keepalive } from './keepalive.mjs';
 import { restart, storm } from './kills.mjs';
 import { memory } from './memory.mjs';
 import { overload } from './overload.mjs';
-import { records, simulator, tap, wheel } from './parts.mjs';
+import { records, simulator, wheel } from './parts.mjs';
 import { failure, table } from './report.mjs';
 import { say } from './stage.mjs';
 import { streams } from './streams.mjs';
+import { tap } from './taps.mjs';
 import { buildDir } from './tools.mjs';
 
 /* Benchmarks that are measured together: one stage serves them all. */

@@ -1,4 +1,4 @@
-// B6, B7, B8 and records: single parts, measured by programs of their own.
+// B7, B8 and records: single parts, measured by programs of their own.
 import { availableParallelism } from 'node:os';
 import { record, wrongIf } from './report.mjs';
 import { say } from './stage.mjs';
@@ -9,38 +9,19 @@ const cycleNsMax = 200;
 const stepMsMax = 1;
 const timerBytesMax = 16;
 const loadSMax = 0.3;
-const tapRatioMin = 0.7;
-const stoppedRatioMin = 0.9; /* of the system's throughput: within noise */
 const seeds = { quick: 20, full: 300 };
 
-/* The one line of JSON of bench-@name. */
-async function part(name, quick) {
+/** The one line of JSON of bench-@name; @full: arguments when it is not to be quick. */
+export async function part(name, quick, full = []) {
   say(`bench-${name}`);
   const { code, lines } = await runTool(
     `tests/bench/bench-${name}`,
-    quick ? ['--quick'] : [],
+    quick ? ['--quick'] : full,
     timeoutMs,
   );
 
   if (lines.length === 0) throw new Error(`bench-${name} printed no JSON`);
   return { ...lines.at(-1), ...wrongIf(code !== 0, `bench-${name} measured something wrong`) };
-}
-
-/* Of the sizes of frame that it is measured with, the one that does worst. */
-export async function tap(ids, { quick }) {
-  const line = await part('tap', quick);
-  const worst = line.delivery.reduce((a, b) => (b.ratio < a.ratio ? b : a));
-
-  return [
-    record('B6', {
-      value: worst.tap_per_s,
-      unit: 'events/s to one tap',
-      reference: worst.raw_per_s,
-      aim: `ratio >= ${tapRatioMin}; with ${line.stopped.taps} stopped taps >= ${stoppedRatioMin}`,
-      met: worst.ratio >= tapRatioMin && line.stopped.ratio >= stoppedRatioMin,
-      detail: line,
-    }),
-  ];
 }
 
 export async function wheel(ids, { quick }) {
@@ -62,7 +43,7 @@ export async function wheel(ids, { quick }) {
 }
 
 export async function records(ids, { quick }) {
-  const line = await part('records', quick);
+  const line = await part('records', quick, ['--records', 1000000]);
 
   return [
     record('records', {
