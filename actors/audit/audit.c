@@ -97,6 +97,10 @@ void audit_close(struct audit *audit)
 
 static void find(struct audit *audit, enum audit_rule rule, const struct audit_stream *stream,
 		 uint64_t evidence, const char *format, va_list arguments)
+	__attribute__((format(printf, 5, 0)));
+
+static void find(struct audit *audit, enum audit_rule rule, const struct audit_stream *stream,
+		 uint64_t evidence, const char *format, va_list arguments)
 {
 	const struct stream_event *event = audit->event;
 	struct audit_finding *finding;

@@ -146,8 +146,8 @@ static int list_record(void *context, struct text key, struct text data)
 	char *record = listing->records[listing->count];
 
 	cr_assert_lt(listing->count, LISTED_MAX);
-	cr_assert_lt(snprintf(record, sizeof *listing->records, "%.*s=%.*s", (int)key.length,
-			      key.bytes, (int)data.length, data.bytes),
+	cr_assert_lt((size_t)snprintf(record, sizeof *listing->records, "%.*s=%.*s",
+				      (int)key.length, key.bytes, (int)data.length, data.bytes),
 		     sizeof *listing->records);
 	listing->count++;
 	return 0;

@@ -233,8 +233,8 @@ Test(audit_clients, lines_that_are_none_are_refused)
 		"{\"t_ms\":5,\"user\":\"a\",\"who\":\"phone\",\"direction\":\"open\"}",
 		"{\"t_ms\":5,\"user\":\"a\",\"who\":\"glasses\",\"direction\":\"up\"}",
 		"{\"t_ms\":5,\"user\":\"a\",\"who\":\"glasses\",\"direction\":\"in\"}",
-		"{\"t_ms\":5,\"user\":\"a\",\"who\":\"glasses\",\"direction\":\"in\",\"message\":"
-		"7}",
+		("{\"t_ms\":5,\"user\":\"a\",\"who\":\"glasses\",\"direction\":\"in\","
+		 "\"message\":7}"),
 	};
 	char room[256];
 	struct client_line line;
