@@ -20,7 +20,8 @@ int64_t audit_calm(const struct audit *audit)
 
 		if (source->lost)
 			return INT64_MAX;
-		if (!source->story && !source->gone && audit->now_ms - source->ms > SILENCE_MS)
+		if (!source->story && !source->gone && source->ms != NEVER &&
+		    audit->now_ms - source->ms > SILENCE_MS)
 			return INT64_MAX;
 	}
 	return audit->calm_ms;
