@@ -68,8 +68,7 @@ static void keep(struct outbox *self, const struct stream_event *event)
 		const struct field *field = &schema->fields[i];
 		struct text *text;
 
-		if (field->kind != FIELD_STR && field->kind != FIELD_JSON &&
-		    field->kind != FIELD_LIST)
+		if (!field_is_text(field))
 			continue;
 		text = (struct text *)(void *)((char *)copy + field->offset);
 		if (text->length == 0)

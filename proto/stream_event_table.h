@@ -26,6 +26,12 @@ struct field {
 	const char *meaning;
 };
 
+/* The slot of @field is a struct text, and so may be borrowed. */
+static inline bool field_is_text(const struct field *field)
+{
+	return field->kind == FIELD_STR || field->kind == FIELD_JSON || field->kind == FIELD_LIST;
+}
+
 struct schema {
 	const char *name;
 	const struct field *fields; /* those of the header first */

@@ -12,11 +12,11 @@
 #include "proto/escape.h"
 
 const struct audit_options audit_defaults = {
-	.interval_ms = 15000,
-	.ack_timeout_ms = 10000,
-	.start_deadline_ms = 60000,
-	.stop_deadline_ms = 60000,
-	.missed_max = 3,
+	.interval_ms = AUDIT_INTERVAL_MS,
+	.ack_timeout_ms = AUDIT_ACK_TIMEOUT_MS,
+	.start_deadline_ms = AUDIT_START_DEADLINE_MS,
+	.stop_deadline_ms = AUDIT_STOP_DEADLINE_MS,
+	.missed_max = AUDIT_MISSED_MAX,
 };
 
 /* clang-format off */
@@ -282,9 +282,15 @@ struct audit_source *audit_source_of(struct audit *audit, const struct stream_ev
 
 void audit_event(struct audit *audit, const struct stream_event *event)
 {
-	struct audit_source *source = audit_source_of(audit, event);
-	int64_t due_ms = event->sent_ms + (source->story ? 0 : LAG_MS);
+	struct audit_source *source;
+	int64_t due_ms;
 
+	if (event->sent_ms < 0 || event->sent_ms > AUDIT_TIME_MAX_MS) {
+		audit_unreadable(audit);
+		return;
+	}
+	source = audit_source_of(audit, event);
+	due_ms = event->sent_ms + (source->story ? 0 : LAG_MS);
 	if (due_ms > source->due_ms)
 		source->due_ms = due_ms;
 	if (event->sent_ms > audit->read_ms)

@@ -11,7 +11,15 @@
 
 #include "proto/stream_event.h"
 
+/* Times of a system with the defaults of deploy/weir.conf, in ms, and misses. */
+#define AUDIT_INTERVAL_MS 15000
+#define AUDIT_ACK_TIMEOUT_MS 10000
+#define AUDIT_MISSED_MAX 3
+#define AUDIT_START_DEADLINE_MS 60000
+#define AUDIT_STOP_DEADLINE_MS 60000
+
 #define AUDIT_FINDINGS_MAX 1000 /* kept of all rules; further ones are counted */
+#define AUDIT_TIME_MAX_MS INT64_C(4102444800000) /* Unix time, the year 2100: later is no time */
 #define AUDIT_SENTENCE_SIZE 256 /* terminated */
 #define AUDIT_EVIDENCE_MAX 2
 #define AUDIT_SECRET_MAX 128 /* bytes of a secret that are looked for */
@@ -106,7 +114,8 @@ void audit_close(struct audit *audit);
 
 /* audit_event() - the next event of the recording, in its order.  Nothing is borrowed.
  *
- * Events are judged later, when all that was said at the same time has been read.
+ * Events are judged later, when all that was said at the same time has been read.  One that says
+ * no time from 0 to AUDIT_TIME_MAX_MS is unreadable.
  */
 void audit_event(struct audit *audit, const struct stream_event *event);
 

@@ -61,7 +61,7 @@ const char *client_line_read(struct text line, char *room, size_t size, struct c
 	}
 	if (walk.failed)
 		return "it is no JSON object";
-	if (out->ms < 0)
+	if (out->ms < 0 || out->ms > AUDIT_TIME_MAX_MS)
 		return "t_ms must be Unix time in ms";
 	if (out->user.length == 0 || out->user.length > USER_ID_MAX)
 		return "user is missing or too long";

@@ -54,8 +54,7 @@ void held_event(struct audit *audit, int64_t due_ms, const struct stream_event *
 			const struct field *field = &schema->fields[i];
 			struct text *text = (struct text *)((char *)&held.event + field->offset);
 
-			if (field->kind != FIELD_STR && field->kind != FIELD_JSON &&
-			    field->kind != FIELD_LIST)
+			if (!field_is_text(field))
 				continue;
 			if (pass == 0)
 				bytes += text->length;

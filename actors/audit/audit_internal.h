@@ -18,6 +18,7 @@
 #define INPUT_MS 60000 /* an owed input of a provider that answers is gone */
 #define REQUEST_MS 10000
 #define SECRET_MIN 8 /* bytes: what is shorter is found everywhere */
+#define TRACE_JUMP_MAX 1000000 /* events: behind a larger hole no cause is known */
 #define NEVER (INT64_MIN / 2) /* findings print differences to it */
 
 /* Limits that weir promises; see docs and actors/registry/README.md. */

@@ -81,7 +81,9 @@ uint32_t audit_hash(struct text text)
 
 void audit_trace(struct audit *audit, const struct stream_event *event)
 {
-	if (!audit->traces || event->seq < audit->trace_first) { /* or a store that begins anew */
+	/* It begins anew with a store that does, and behind a hole that nothing reaches across. */
+	if (!audit->traces || event->seq < audit->trace_first ||
+	    event->seq - audit->trace_first > audit->trace_room + TRACE_JUMP_MAX) {
 		free(audit->traces);
 		audit->traces = NULL;
 		audit->trace_room = 0;

@@ -34,19 +34,22 @@ static struct values values;
 		.offset = offsetof(struct values, member), .meaning = meaning_ \
 	}
 
+#define WORDS_OF(number) #number
+#define DEFAULT(number) " (default " WORDS_OF(number) ")"
+
 static const struct option_row rows[] = {
 	ROW("clients", OPTION_TEXT, "FILE", clients, PATH_BYTES_MAX,
 	    "what apps and glasses recorded themselves, JSON Lines"),
 	ROW("interval", OPTION_NUMBER, "MS", options.interval_ms, BOUND_MAX_MS,
-	    "keepalive_interval_ms of that system (default 15000)"),
+	    "keepalive_interval_ms of that system" DEFAULT(AUDIT_INTERVAL_MS)),
 	ROW("ack-timeout", OPTION_NUMBER, "MS", options.ack_timeout_ms, BOUND_MAX_MS,
-	    "its ack_timeout_ms (default 10000)"),
+	    "its ack_timeout_ms" DEFAULT(AUDIT_ACK_TIMEOUT_MS)),
 	ROW("missed-max", OPTION_NUMBER, "N", options.missed_max, MISSED_MAX,
-	    "its missed_max (default 3)"),
+	    "its missed_max" DEFAULT(AUDIT_MISSED_MAX)),
 	ROW("start-deadline", OPTION_NUMBER, "MS", options.start_deadline_ms, BOUND_MAX_MS,
-	    "its start_deadline_ms (default 60000)"),
+	    "its start_deadline_ms" DEFAULT(AUDIT_START_DEADLINE_MS)),
 	ROW("stop-deadline", OPTION_NUMBER, "MS", options.stop_deadline_ms, BOUND_MAX_MS,
-	    "its stop_deadline_ms (default 60000)"),
+	    "its stop_deadline_ms" DEFAULT(AUDIT_STOP_DEADLINE_MS)),
 };
 
 static const char *const examples[] = {

@@ -21,8 +21,7 @@ static void keep_texts(struct story *story, struct stream_event *event)
 		const struct field *field = &schema->fields[i];
 		struct text *text = (struct text *)((char *)event + field->offset);
 
-		if (field->kind != FIELD_STR && field->kind != FIELD_JSON &&
-		    field->kind != FIELD_LIST)
+		if (!field_is_text(field))
 			continue;
 		*text = field->secret || text->length == 0 ? TEXT("")
 							   : arena_keep(&story->arena, *text);

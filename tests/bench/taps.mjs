@@ -9,21 +9,6 @@ const gateways = 2;
 const taps = 50;
 const ratioMin = 0.7;
 const systemRatioMin = 0.9; /* within noise */
-const subscribedMs = 20000;
-
-async function stoppedTaps(stage) {
-  const running = Array.from({ length: taps }, () => stage.weir.tap('--ops'));
-
-  await Promise.all(
-    running.map((tap) =>
-      tap.waitFor((e) => e.event === 'stderr' && e.text.includes('subscribed'), subscribedMs, {
-        what: 'tap: subscribed',
-      }),
-    ),
-  );
-  for (const tap of running) tap.child.kill('SIGSTOP');
-  return running;
-}
 
 const look = ({ acks, cpu }) => ({
   round_trips_per_s: acks,
@@ -38,7 +23,9 @@ async function beside(size, directory) {
   return on(await WeirStage.open({ gateways, interval, directory }), async (stage) => {
     const tools = await bringLive(stage, { users, interval, appsLeave: true, loads: gateways });
     const without = look(await watch(stage, tools, seconds));
-    const stopped = await stoppedTaps(stage);
+    const stopped = await stage.weir.taps(taps);
+
+    for (const tap of stopped) tap.child.kill('SIGSTOP');
     const among = look(await watch(stage, tools, seconds));
 
     for (const tap of stopped) tap.child.kill('SIGKILL');

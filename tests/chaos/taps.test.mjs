@@ -111,17 +111,6 @@ function auditTap(tap) {
   return { missed, topics: next.size };
 }
 
-async function startTaps() {
-  const running = Array.from({ length: taps }, () => crowd.weir.tap('--ops'));
-
-  await Promise.all(
-    running.map((tap) =>
-      tap.waitFor((e) => e.event === 'stderr' && e.text.includes('subscribed'), 20000),
-    ),
-  );
-  return running;
-}
-
 /** More requests than anybody keeps the story of for a reader who does not read. */
 async function flood(requests) {
   const trickle = new Trickle(crowd, crowd.members.slice(0, askers), {
@@ -139,7 +128,7 @@ test(`${taps} stopped taps change nothing, and say what they missed`, async (t) 
   const without = await measure(steady);
 
   assertHealthy(without, steady);
-  const running = await startTaps();
+  const running = await crowd.weir.taps(taps);
   const memoryBefore = memory(pids);
 
   for (const tap of running) tap.child.kill('SIGSTOP');

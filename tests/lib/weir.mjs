@@ -25,6 +25,7 @@ const scripts =
   process.env.WEIR_SCRIPTS ?? fileURLToPath(new URL('../../scripts', import.meta.url));
 const readyMs = 30000;
 const stopMs = 30000;
+const subscribedMs = 20000;
 
 /* What no daemon may ever say, whatever the tests do to it. */
 const alarming = /AddressSanitizer|LeakSanitizer|runtime error:|Assertion .* failed|core dumped/;
@@ -348,6 +349,17 @@ export class Weir extends Recorder {
       return recorder.waitEvent('exit');
     };
     return recorder;
+  }
+
+  /** @count taps of everything, once each of them knows where the story stands. */
+  async taps(count) {
+    const running = Array.from({ length: count }, () => this.tap('--ops'));
+    const subscribed = (e) => e.event === 'stderr' && e.text.includes('subscribed');
+
+    await Promise.all(
+      running.map((tap) => tap.waitFor(subscribed, subscribedMs, { what: 'tap: subscribed' })),
+    );
+    return running;
   }
 
   /* Processes that carry our mark in their environment, arguments or working directory. */

@@ -228,6 +228,8 @@ Test(audit_clients, lines_that_are_none_are_refused)
 		"",
 		"[]",
 		"{\"t_ms\":5",
+		"{\"t_ms\":4102444800001,\"user\":\"a\",\"who\":\"glasses\",\"direction\":"
+		"\"open\"}",
 		"{\"user\":\"a\",\"who\":\"glasses\",\"direction\":\"open\"}",
 		"{\"t_ms\":5,\"who\":\"glasses\",\"direction\":\"open\"}",
 		"{\"t_ms\":5,\"user\":\"a\",\"who\":\"phone\",\"direction\":\"open\"}",

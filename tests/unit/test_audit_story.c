@@ -478,3 +478,33 @@ Test(audit_story, i15_a_secret_is_published)
 	tell(event);
 	expect(RULE_I15, 1);
 }
+
+/* What a recording may say ----------------------------------------------------------------------
+ */
+
+Test(audit_story, a_time_that_is_none_makes_an_event_unreadable)
+{
+	stage_begin();
+	stage.ms = AUDIT_TIME_MAX_MS + 1;
+	tell(session());
+	stage.ms = -1;
+	tell(session());
+	stage.ms = AUDIT_TIME_MAX_MS;
+	tell(session());
+	audit_end(stage.audit);
+	cr_expect_eq(audit_summary(stage.audit).unreadable, 2);
+	cr_expect_eq(audit_summary(stage.audit).events, 1);
+	audit_close(stage.audit);
+}
+
+/* A number that is far beyond costs no memory; the cause before the hole is not judged. */
+Test(audit_story, a_hole_of_any_size)
+{
+	stage_begin();
+	go_live("s1", 1);
+	stage.seq = UINT64_MAX / 2;
+	tell(status("s1", 1, DEVICE_STREAMING, PHASE_LIVE));
+	stage.seq = UINT64_MAX - 2;
+	tell(closed("s1", 1, false));
+	expect(RULE_I13, 2);
+}
