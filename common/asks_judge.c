@@ -38,16 +38,12 @@ static void refuse_not_running(struct refusal *out, struct text package)
 		    package.bytes);
 }
 
-static bool in_running_set(const struct state_app *app)
-{
-	return app && (app->state == APP_RUNNING || app->state == APP_GRACE);
-}
-
 void asks_judge(const struct asks *self, const struct ask *ask, enum kind kind, struct refusal *out)
 {
 	struct text package = asks_text(self, ask, ASK_PACKAGE);
 	const struct state_user *user =
 		state_user_find(self->state, asks_text(self, ask, ASK_USER));
+	const struct state_app *app = state_app_find(self->state, user, package);
 	struct text model = user ? state_text(self->state, user->model) : (struct text){ 0 };
 	const struct model *device = model_find(model);
 	enum link_state link = user ? state_link(self->state, user) : LINK_NONE;
@@ -58,7 +54,7 @@ void asks_judge(const struct asks *self, const struct ask *ask, enum kind kind, 
 			    "Camera permission required to start %s streams. Please add the CAMERA "
 			    "permission in the developer console.",
 			    kind == KIND_MANAGED ? "managed" : "video");
-	else if (!in_running_set(state_app_find(self->state, user, package)))
+	else if (!app || !state_app_running(app))
 		refuse_not_running(out, package);
 	else if (link != LINK_UP)
 		refuse_link(out, link);

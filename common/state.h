@@ -197,6 +197,12 @@ struct text state_text(const struct state *self, struct pooled kept);
 /* state_link() - the glasses link as it is known now: a lost gateway makes it lost. */
 enum link_state state_link(const struct state *self, const struct state_user *user);
 
+/* state_app_running() - it may ask for streams; its socket may be lost for a moment. */
+static inline bool state_app_running(const struct state_app *app)
+{
+	return app->state == APP_RUNNING || app->state == APP_GRACE;
+}
+
 /* state_app_reachable() - running with an open socket on a gateway that is not gone. */
 bool state_app_reachable(const struct state *self, const struct state_app *app);
 

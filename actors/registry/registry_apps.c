@@ -161,11 +161,6 @@ static void app_stop(struct registry *self, struct state_app *app, const char *r
 	hook_post(self, app, HOOK_STOP);
 }
 
-static bool running(const struct state_app *app)
-{
-	return app->state == APP_RUNNING || app->state == APP_GRACE;
-}
-
 unsigned registry_apps_of(const struct registry *self, const struct state_user *user)
 {
 	unsigned count = 0;
@@ -184,7 +179,7 @@ static void stop_other_standard(struct registry *self, struct state_user *user, 
 		    text_equal(registry_text(self, other->package), package))
 			continue;
 		extra_of(self, other)->restart = false; /* who was asked for last comes */
-		if (running(other))
+		if (state_app_running(other))
 			app_stop(self, other, "another standard app starts");
 	}
 }
@@ -195,7 +190,7 @@ static void start_known(struct registry *self, const struct input *input, struct
 	const struct stream_event *event = input->event;
 	const bool rest = event->edge_app_start.rest;
 
-	if (app && running(app)) {
+	if (app && state_app_running(app)) {
 		if (rest)
 			answer_now(self, input, user, event->edge_app_start.package, RESULT_OK);
 		return;
@@ -275,7 +270,7 @@ static enum result judge_init(const struct registry *self, const struct state_us
 		return RESULT_BAD_KEY;
 	if (event->edge_app_opened.resumed && !(app && app->state == APP_STOPPING))
 		return RESULT_OK;
-	if (!app || !(running(app) || app->state == APP_LOADING))
+	if (!app || !(state_app_running(app) || app->state == APP_LOADING))
 		return RESULT_APP_NOT_STARTED;
 	return RESULT_OK;
 }

@@ -15,7 +15,7 @@ static enum result judge_open(const struct registry *self, const struct stream_e
 
 	if (!user || user->session == SESSION_NONE || user->session == SESSION_ENDING)
 		return RESULT_NO_SESSION;
-	if (!app || !(app->state == APP_RUNNING || app->state == APP_GRACE))
+	if (!app || !state_app_running(app))
 		return RESULT_APP_NOT_RUNNING;
 	if (state_link(&self->state, user) != LINK_UP)
 		return RESULT_NO_LINK;

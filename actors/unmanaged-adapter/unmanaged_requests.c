@@ -50,6 +50,7 @@ static void act_stop(struct unmanaged *self, struct ask *ask)
 	struct text named = asks_text(&self->asks, ask, ASK_STREAM);
 	const struct state_user *user =
 		state_user_find(&self->state, asks_text(&self->asks, ask, ASK_USER));
+	const struct state_app *app = state_app_find(&self->state, user, package);
 	const struct state_stream *active = state_active(&self->state, user);
 	struct refusal refusal = { 0 };
 
@@ -71,7 +72,8 @@ static void act_stop(struct unmanaged *self, struct ask *ask)
 		}
 		if (!own && matches)
 			refuse_foreign(package, named, owner, &refusal);
-	} else if (!active && user && !ask->again) {
+	} else if (!active && app && state_app_running(app) && !ask->again) {
+		/* Not of one that stops: the SDK takes its leave with a stop. */
 		unmanaged_deliver_orphan_stop(self, user, package, named);
 	}
 	asks_done(&self->asks, ask, &refusal);

@@ -394,6 +394,21 @@ Test(unmanaged_flow, d11_with_nothing_running_a_stop_is_passed_on, .init = setup
 	expect_quiet();
 }
 
+/* The SDK takes its leave with a stop; it may come when that of the app's end is on its way. */
+Test(unmanaged_flow, a_stop_of_an_app_that_stops_is_said_once, .init = setup, .fini = teardown)
+{
+	struct stream_event event = { .type = EVENT_EDGE_APP_STOP, .user_id = TEXT("u@x") };
+
+	start("pa", 1);
+	fake_edge_forget(&edge);
+	event.edge_app_stop.package = TEXT("pa");
+	cores_say(&cores, (struct peer){ ROLE_GATEWAY, GATEWAY_A }, &event);
+	status(DEVICE_STOPPED);
+	stop("pa", 2, "s0000000000");
+	expect_device("");
+	expect_done("2:ok");
+}
+
 /* After a timeout the device runs on (G3): the app's late stop must reach it. */
 Test(unmanaged_flow, d11_a_stop_after_the_timeout, .init = setup, .fini = teardown)
 {
