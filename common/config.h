@@ -14,6 +14,7 @@
 /* clang-format off */
 #define CONFIG_KEYS(K) \
 	K(STR, run, dir, "", 0, 80, "run directory; empty: --run or $WEIR_RUN_DIR") \
+	K(BOOL, run, confine, "true", 0, 0, "daemons give up what they do not need; false: for debuggers") \
 	K(STR, gateway, listen, "127.0.0.1:8002", 3, 64, "address:port, shared by all gateways") \
 	K(INT, gateway, direct_base_port, "0", 0, 65000, "gateway-N listens on this + N too; 0: off") \
 	K(STR, gateway, public_url, "", 0, 512, "what session webhooks name; empty: ws://<listen>") \

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/confine.h"
 #include "common/daemon_private.h"
 #include "common/error.h"
 #include "common/log.h"
@@ -226,6 +227,29 @@ static void raise_descriptor_limit(void)
 		log_warn("actor.descriptor_limit", log_u64("max", limit.rlim_max));
 }
 
+static bool is_confined(const struct daemon *self)
+{
+	return self->options.config && self->options.config->run_confine;
+}
+
+/* After the lock, which is a file, and before the first socket, with which threads begin. */
+static int confine_early(struct daemon *self)
+{
+	const struct daemon_options *options = &self->options;
+
+	if (!is_confined(self))
+		return 0;
+	return err_pass(confine_files(confine_role_of(options->role, options->config),
+				      options->config, options->run_dir));
+}
+
+static int confine_late(struct daemon *self)
+{
+	if (!is_confined(self))
+		return 0;
+	return err_pass(confine_calls(confine_role_of(self->options.role, self->options.config)));
+}
+
 static int open_parts(struct daemon *self)
 {
 	int r = loop_block_signals();
@@ -237,7 +261,8 @@ static int open_parts(struct daemon *self)
 	self->loop.on_signal = on_signal;
 	self->loop.context = self;
 	if ((r = transport_open(self->options.run_dir, self->options.name, &self->transport)) < 0 ||
-	    (r = loop_init(&self->loop, self->signal_fd)) < 0 || (r = daemon_wire_open(self)) < 0)
+	    (r = confine_early(self)) < 0 || (r = loop_init(&self->loop, self->signal_fd)) < 0 ||
+	    (r = daemon_wire_open(self)) < 0)
 		return r;
 	return 0;
 }
@@ -282,6 +307,8 @@ int daemon_run(struct daemon *self)
 {
 	int r = daemon_wire_connect(self);
 
+	if (r == 0)
+		r = confine_late(self);
 	if (r < 0)
 		return err_pass(r);
 	node_begin(&self->node);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/confine.h"
 #include "common/daemon_private.h"
 #include "common/error.h"
 #include "common/log.h"
@@ -231,6 +232,9 @@ static int run(const struct daemon_program *program, const struct arguments *arg
 	log_init(arguments->name, level);
 	/* Sockets and locks are for us alone, whatever becomes of the directory's mode. */
 	(void)umask(077);
+	/* Before any secret is read. */
+	if (config->run_confine && (r = confine_memory()) < 0)
+		return daemon_exit_code(err_pass(r));
 	r = program->run(&options);
 	return daemon_exit_code(r);
 }

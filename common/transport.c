@@ -98,6 +98,20 @@ static int take_lock(const char *path, int *out)
 	return 0;
 }
 
+/* What an earlier life of ours has left.  libzmq would do it when it binds, but then a daemon may
+ * no longer remove anything (confine.h).
+ */
+static void remove_sockets(const struct transport *self)
+{
+	static const char *const suffixes[] = { "outbox", "inbox", "snapshot" };
+	char path[sizeof self->run_dir + sizeof self->name + sizeof SUFFIX_LONGEST];
+
+	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+		snprintf(path, sizeof path, "%s/%s.%s", self->run_dir, self->name, suffixes[i]);
+		(void)unlink(path);
+	}
+}
+
 static int open_context(struct transport *self)
 {
 	self->context = zmq_ctx_new();
@@ -129,8 +143,10 @@ int transport_open(const char *run_dir, const char *name, struct transport **out
 	snprintf(self->name, sizeof self->name, "%s", name);
 	snprintf(path, sizeof path, "%s/%s.lock", run_dir, name);
 	r = take_lock(path, &self->lock_fd);
-	if (r == 0)
+	if (r == 0) {
+		remove_sockets(self);
 		r = open_context(self);
+	}
 	if (r < 0) {
 		transport_close(self);
 		return r;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 
@@ -15,15 +14,6 @@
 #define FAREWELL_MS 1000 /* for the close frames, on the way down */
 #define FAREWELL_CHECK_S 0.02
 #define REQUEST_BYTES_MAX (64u << 20) /* for the registry: mostly relayed messages */
-
-/* Tokens and keys pass through here: no core dumps, no debugger. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#define SANITIZED __has_feature(address_sanitizer)
-#else
-#define SANITIZED 0
-#endif
 
 /* ---- effects at the edge ---- */
 
@@ -400,8 +390,6 @@ static int run(const struct daemon_options *given)
 	uint64_t seed = 0;
 	int r;
 
-	if (!SANITIZED) /* whose leak check looks at the process as a debugger does */
-		(void)prctl(PR_SET_DUMPABLE, 0);
 	if (getrandom(&seed, sizeof seed, 0) < 0)
 		return err_raise(-errno);
 	shell.config = given->config;

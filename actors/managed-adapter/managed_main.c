@@ -4,22 +4,12 @@
  */
 #include <errno.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 
 #include "actors/managed-adapter/managed_core.h"
 #include "actors/managed-adapter/managed_http.h"
 #include "actors/managed-adapter/provider.h"
 #include "common/daemon.h"
 #include "common/error.h"
-
-/* Tokens and keys pass through here: no core dumps, no debugger. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#define SANITIZED __has_feature(address_sanitizer)
-#else
-#define SANITIZED 0
-#endif
 
 struct shell {
 	struct managed core;
@@ -227,8 +217,6 @@ static int run(const struct daemon_options *given)
 				   PROVIDER_NONE);
 	int r;
 
-	if (!SANITIZED) /* whose leak check looks at the process as a debugger does */
-		(void)prctl(PR_SET_DUMPABLE, 0);
 	shell.driver = find_driver((enum provider_kind)kind);
 	r = open_core(&shell, given);
 	if (r < 0)

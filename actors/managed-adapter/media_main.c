@@ -23,6 +23,7 @@
 
 #include "actors/managed-adapter/local_config.h"
 #include "common/cleanup.h"
+#include "common/confine.h"
 #include "common/daemon.h"
 #include "common/error.h"
 #include "common/log.h"
@@ -198,6 +199,10 @@ static int run(const struct daemon_options *options)
 		return err_raise(-errno);
 	if ((r = make_folders(local.media_dir)) < 0 || (r = take_lock(local.media_dir)) < 0 ||
 	    (r = write_file(file, options->config, &local)) < 0)
+		return err_pass(r);
+	if (options->config->run_confine &&
+	    ((r = confine_files(CONFINE_MEDIA, options->config, absolute)) < 0 ||
+	     (r = confine_calls(CONFINE_MEDIA)) < 0))
 		return err_pass(r);
 	if (options->notify_fd >= 0 &&
 	    (r = tell_when_ready(local.media_dir, options->notify_fd)) < 0)
