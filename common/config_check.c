@@ -207,6 +207,16 @@ static int check_file(const struct config_draft *draft, const struct config *con
 	return 0;
 }
 
+/* systemd gives a credential to a user by an access list, which shows in the mode as a group's
+ * right. */
+static bool is_credential(const char *path)
+{
+	const char *directory = getenv("CREDENTIALS_DIRECTORY");
+	size_t length = directory ? strlen(directory) : 0;
+
+	return length > 0 && strncmp(path, directory, length) == 0 && path[length] == '/';
+}
+
 /* A file with a secret: nobody but its owner may read or write it. */
 static int check_secret_mode(const struct config_draft *draft, const struct config *config,
 			     enum config_index key)
@@ -214,7 +224,8 @@ static int check_secret_mode(const struct config_draft *draft, const struct conf
 	const char *path = string_of(config, key);
 	struct stat status;
 
-	if (!*path || stat(path, &status) < 0 || !(status.st_mode & 077))
+	if (!*path || stat(path, &status) < 0 ||
+	    !(status.st_mode & (is_credential(path) ? 037 : 077)))
 		return 0;
 	return config_refuse(draft, key,
 			     "others than its owner may use it (mode %04o); run: chmod 600 %s",

@@ -11,7 +11,7 @@
  *
  * What is refused shows: a file as EACCES and a family of sockets as EAFNOSUPPORT, which go the
  * ordinary way of errors; a system call ends the process with SIGSYS, after "confine.refused" has
- * named it in the log.
+ * named it in the log.  Only those who start programs get ENOSYS, as the programs do.
  */
 #pragma once
 

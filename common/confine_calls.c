@@ -4,6 +4,9 @@
  * A call that is not allowed ends the process, and its log says which.  To answer it with an error
  * would hide it: libraries carry on in ways nobody has tested, and whoever broke in tries the next
  * thing.  Whatever is merely asked about, as families of sockets are, gets an error.
+ *
+ * Those who start programs answer as a kernel does that lacks the call: ffmpeg's libraries try all
+ * kinds of them (libnuma get_mempolicy(), for one) and know another way.
  */
 #include <errno.h>
 #include <sched.h>
@@ -89,12 +92,12 @@ static bool has_family(const struct confine_row *row, int family)
 
 static int add_families(scmp_filter_ctx filter, const struct confine_row *row)
 {
-	const struct scmp_arg_cmp others = SCMP_A0(SCMP_CMP_GE, FAMILIES_END);
-	const struct scmp_arg_cmp pairs = SCMP_A0(SCMP_CMP_EQ, AF_UNIX);
+	const struct scmp_arg_cmp others = SCMP_A0(SCMP_CMP_GE, FAMILIES_END, 0);
+	const struct scmp_arg_cmp pairs = SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0);
 	int r = add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), "socket", &others);
 
 	for (int family = 0; family < FAMILIES_END && r == 0; family++) {
-		const struct scmp_arg_cmp same = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family);
+		const struct scmp_arg_cmp same = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family, 0);
 
 		r = add(filter,
 			has_family(row, family) ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EAFNOSUPPORT),
@@ -111,13 +114,13 @@ static int add_conditions(scmp_filter_ctx filter)
 		const char *name;
 		struct scmp_arg_cmp condition;
 	} rows[] = {
-		{ "ioctl", SCMP_A1(SCMP_CMP_EQ, FIONBIO) },
-		{ "ioctl", SCMP_A1(SCMP_CMP_EQ, FIONREAD) },
-		{ "ioctl", SCMP_A1(SCMP_CMP_EQ, TCGETS) },
-		{ "prctl", SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME) },
-		{ "prctl", SCMP_A0(SCMP_CMP_EQ, PR_SET_VMA) },
-		{ "prlimit64", SCMP_A2(SCMP_CMP_EQ, 0) }, /* asks, and sets nothing */
-		{ "tgkill", SCMP_A0(SCMP_CMP_EQ, self) }, /* abort() */
+		{ "ioctl", SCMP_A1(SCMP_CMP_EQ, FIONBIO, 0) },
+		{ "ioctl", SCMP_A1(SCMP_CMP_EQ, FIONREAD, 0) },
+		{ "ioctl", SCMP_A1(SCMP_CMP_EQ, TCGETS, 0) },
+		{ "prctl", SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0) },
+		{ "prctl", SCMP_A0(SCMP_CMP_EQ, PR_SET_VMA, 0) },
+		{ "prlimit64", SCMP_A2(SCMP_CMP_EQ, 0, 0) }, /* asks, and sets nothing */
+		{ "tgkill", SCMP_A0(SCMP_CMP_EQ, self, 0) }, /* abort() */
 	};
 	int r = 0;
 
@@ -135,9 +138,11 @@ static const char *const sanitizer_calls[] = { "clone",	 "ptrace", "wait4",
 static int fill(scmp_filter_ctx filter, const struct confine_row *row)
 {
 	const struct scmp_arg_cmp thread = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
-	/* Its flags are out of sight; glibc then takes clone(). */
-	int r = add(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3", NULL);
+	int r = 0;
 
+	/* Its flags are out of sight; glibc then takes clone(). */
+	if (row->calls != CONFINE_CHILDREN)
+		r = add(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3", NULL);
 	for (int class = 0; class <= (int)row->calls && r == 0; class ++)
 		r = add_all(filter, confine_names((enum confine_class) class));
 	if (r == 0)
@@ -162,7 +167,8 @@ int confine_calls(enum confine_role role)
 	/* Threads count as processes there. */
 	if (row->calls == CONFINE_BASE && !CONFINE_SANITIZED && setrlimit(RLIMIT_NPROC, &none) < 0)
 		return err_raise(-errno);
-	filter = seccomp_init(SCMP_ACT_TRAP);
+	filter = seccomp_init(row->calls == CONFINE_CHILDREN ? SCMP_ACT_ERRNO(ENOSYS)
+							     : SCMP_ACT_TRAP);
 	if (!filter)
 		return err_raise(-ENOMEM);
 	/* For libzmq's threads too, which are there already. */

@@ -245,7 +245,7 @@ static const char *const network_calls[] = { "sendmmsg", "recvmmsg", "uname", NU
  */
 /* clang-format off */
 static const char *const children_calls[] = {
-	"clone", "fork", "vfork", "sendfile", "splice", "sched_setaffinity", "execve",
+	"clone", "fork", "vfork", "sendfile", "splice", "mlock", "munlock", "sched_setaffinity", "execve",
 	"execveat", "wait4", "waitid", "kill", "tkill", "tgkill", "rt_sigsuspend",
 	"rt_sigqueueinfo", "pidfd_open", "pidfd_send_signal", "setpgid", "getpgid", "getpgrp",
 	"setsid", "getsid", "prctl", "arch_prctl", "set_tid_address", "prlimit64", "setrlimit",
