@@ -4,6 +4,7 @@
  * compared whole.  The form of the file is test_ini.c's.
  */
 #include <errno.h>
+#include <limits.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -482,6 +483,23 @@ ParameterizedTest(struct secret_row *row, config, secret_file)
 	cr_assert_eq(r, *row->error ? CONFIG_E_INVALID : 0, "%s", error);
 	cr_assert_str_eq(error, *row->error ? expected : "");
 	cr_assert(!strstr(error, "0123456789"), "the secret itself must not show");
+}
+
+/* As systemd lays them: an access list lets one user read, and the mode shows it as the group. */
+Test(config, a_credential_may_show_a_groups_right)
+{
+	char here[PATH_MAX], set[PATH_MAX + 64];
+
+	cr_assert(getcwd(here, sizeof here));
+	snprintf(set, sizeof set, "gateway.jwt_secret_file=%s/secrets", here);
+	write_file("secrets", GOOD, 0440);
+	cr_assert_eq(load(NULL, NULL, set), CONFIG_E_INVALID);
+	(void)setenv("CREDENTIALS_DIRECTORY", here, 1);
+	cr_assert_eq(load(NULL, NULL, set), 0, "%s", error);
+	cr_assert_eq(chmod("secrets", 0460), 0);
+	cr_assert_eq(load(NULL, NULL, set), CONFIG_E_INVALID, "not to write");
+	cr_assert_eq(chmod("secrets", 0444), 0);
+	cr_assert_eq(load(NULL, NULL, set), CONFIG_E_INVALID, "not others");
 }
 
 Test(config, tls_key_is_a_secret_and_the_certificate_is_not)
