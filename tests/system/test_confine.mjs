@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { slack } from '../lib/recorder.mjs';
 import { Weir } from '../lib/weir.mjs';
 
 const daemons = ['registry', 'media', 'lifecycle-scheduler', 'unmanaged-adapter', 'managed-adapter', 'gateway-1'];
@@ -42,7 +43,8 @@ for (const [provider, names] of Object.entries(providers))
         }
         assert.deepEqual(limit(pid, 'Max core file size'), ['0', '0'], name);
       }
-      assert.deepEqual(limit(pids.get('registry'), 'Max processes'), ['0', '0']);
+      /* Sanitizers start a program that names the lines of what they report. */
+      if (slack === 1) assert.deepEqual(limit(pids.get('registry'), 'Max processes'), ['0', '0']);
       assert.notDeepEqual(limit(pids.get('gateway-1'), 'Max processes'), ['0', '0']);
     } finally {
       await weir.stop();
