@@ -298,11 +298,13 @@ static bool may_run(const struct fence *fence, const struct stream_event *event)
 	return fence->stopped ? event->epoch > fence->epoch : same_stream(fence, event);
 }
 
-/* Any stop stops whatever runs: it passes only if that is what it means. */
+/* Any stop stops whatever runs: it passes only if that is to end.  So it is of all that is older
+ * than the stream of the stop, even if that one was never started here: it has taken their place.
+ */
 static bool stop_passes(const struct fence *fence, const struct stream_event *order)
 {
-	return may_run(fence, order) ||
-	       (order->stream_id.length == 0 && order->epoch >= fence->epoch);
+	return may_run(fence, order) || order->epoch > fence->epoch ||
+	       (order->stream_id.length == 0 && order->epoch == fence->epoch);
 }
 
 static enum outcome stop_device(struct gateway *self, struct link *link,

@@ -169,7 +169,10 @@ void registry_close(struct registry *self, struct state_stream *stream,
 	const struct end_rule *rule = phase_end_rule(stream->kind, closing->cause);
 
 	assert(phase_next(stream->kind, stream->phase, TRIGGER_CLOSE) == PHASE_CLOSED);
-	registry_overtake_stops(self, user);
+	bool stop_owed = stop_after(self, user, stream, rule);
+
+	if (stop_owed) /* it ends whatever is older as well */
+		registry_overtake_stops(self, user);
 	bound_liabilities(self, user);
 	struct stream_event *event = registry_stream_story(self, EVENT_STREAM_CLOSED, stream);
 
@@ -182,8 +185,8 @@ void registry_close(struct registry *self, struct state_stream *stream,
 	event->stream_closed.missed = closing->missed;
 	event->stream_closed.last_ack_age_ms = closing->last_ack_age_ms;
 	event->stream_closed.link_state = state_link(&self->state, user);
-	event->stream_closed.stop_owed = stop_after(self, user, stream, rule);
-	if (event->stream_closed.stop_owed)
+	event->stream_closed.stop_owed = stop_owed;
+	if (stop_owed)
 		stop_words(self, stream, closing, event);
 	event->stream_closed.told_owed = told_after(self, user, stream, closing->cause);
 	/* Whether it was made or not: what is wanted may be made at this moment. */

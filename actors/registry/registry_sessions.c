@@ -191,14 +191,17 @@ static bool is_same(const struct state_user *user, struct way way)
 	return user->link == way.link && user->gateway == way.gateway;
 }
 
-/* Told late, or again after a restart, though the user has another socket by now that is newer. */
+/* Told late, or again after a restart, though the user has another socket by now that is newer;
+ * also while the gateway of that one is silent, for a phone has one socket.
+ */
 static bool is_replaced(const struct registry *self, const struct state_user *user, struct way way,
 			bool resumed)
 {
-	if (state_link(&self->state, user) != LINK_UP || is_same(user, way))
+	if (user->link_state != LINK_UP || is_same(user, way))
 		return false;
 	return registry_is_older(self, way.opened_ms, user->link_opened_ms) ||
-	       (resumed && way.opened_ms == 0 && user->gateway != way.gateway);
+	       (resumed && way.opened_ms == 0 && user->gateway != way.gateway &&
+		state_link(&self->state, user) == LINK_UP);
 }
 
 /* A socket of a user who is here: true if nothing but our notes changes. */

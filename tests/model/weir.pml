@@ -498,9 +498,7 @@ inline device_stop(n)
 {
 	if
 	:: device_link == g ->
-		/* It stops whatever runs: nothing that was started here, nothing that is to go on. */
-		assert(device_runs == 0 || device_runs == n ||
-		       (device_started_on != g && !active(store, device_runs)));
+		assert(device_runs == 0 || !active(store, device_runs)); /* it stops whatever runs */
 		if
 		:: device_runs != 0 -> words[g]!SAYS_STOPPED, device_runs
 		:: else
@@ -529,8 +527,7 @@ inline start_device(n)
 #ifdef NO_EPOCH_FENCE
 #define stop_passes(n) true
 #else
-#define stop_passes(n) (fence_epoch[g] == 0 || \
-			(fence_stopped[g] -> n > fence_epoch[g] : n == fence_epoch[g]))
+#define stop_passes(n) (n > fence_epoch[g] || (n == fence_epoch[g] && !fence_stopped[g]))
 #endif
 
 inline stop_device(n)
@@ -685,9 +682,8 @@ proctype clock()
 			if
 			:: disturbed && n != 0 && device_runs != n -> expired!n, STORY.phase[n]
 			:: disturbed && n != 0 && waiting(n) -> expired!n, STORY.phase[n]
-#ifndef NO_DEVICE_TIMER
-			:: disturbed && device_runs != 0 && n == 0 -> device_runs = 0
-#endif
+			/* The stop went into a socket that was dead: nobody knows, but their own timer. */
+			:: (had & MOVE) && device_runs != 0 && n == 0 -> device_runs = 0
 			:: else -> break
 			fi
 		fi;

@@ -140,6 +140,8 @@ static void on_closed(struct check_stream *stream, const struct stream_event *ev
 	stream->stop_owed = event->stream_closed.stop_owed;
 	stream->told_owed = stream->was_told_owed = event->stream_closed.told_owed;
 	check_person(stream->person)->live = NULL;
+	check_person(stream->person)->ended_ms = now_ms;
+	check_person(stream->person)->stops = stream->stop_owed;
 	if (stream->cause == END_NONE || event->stream_closed.hop == HOP_NONE)
 		check_fail("I12 an end has a cause", stream, "cause %u", stream->cause);
 	stream->input_owed = event->stream_closed.input_owed;

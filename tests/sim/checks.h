@@ -16,6 +16,8 @@ struct person;
 /* The phone's newest socket has its connection_ack; it has none, or a newer one without. */
 void checks_phone_up(const struct person *person);
 void checks_phone_down(const struct person *person);
+/* Bluetooth is back. */
+void checks_phone_reaches(const struct person *person);
 
 /* A start, or a stop while it ran @running (empty: nothing), reached the device. */
 void checks_device_start(const struct person *person, struct text stream_id);

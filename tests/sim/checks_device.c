@@ -31,6 +31,11 @@ void checks_phone_down(const struct person *person)
 	check_person(person)->displaced = false;
 }
 
+void checks_phone_reaches(const struct person *person)
+{
+	check_person(person)->ble_ms = sim_now(checks.sim);
+}
+
 void checks_device_runs(const struct person *person, bool runs)
 {
 	check_person(person)->runs_ms = runs ? sim_now(checks.sim) : NEVER;

@@ -81,6 +81,9 @@ struct check_person {
 	int64_t guilty_ms;
 	int64_t runs_ms; /* since when the device streams undisturbed; NEVER: it does not */
 	int64_t down_ms; /* when the story last said that its link is down */
+	int64_t ble_ms; /* when it last could reach its device again */
+	int64_t ended_ms; /* when its last stream ended */
+	bool stops; /* and owed the device a stop */
 	struct check_link socket; /* that the newest phone socket became */
 	bool displaced; /* by a socket that its gateway opened later still, be it closed by now
 			   (1.4) */

@@ -80,8 +80,35 @@ static void look_at_owed(const struct check_stream *stream, int64_t now_ms)
 			   "still owed");
 }
 
+/* What was taken over does not run on once what took its place is over as well: nobody else would
+ * stop it.
+ */
+static void look_at_device(const struct person *person, int64_t now_ms)
+{
+	const struct check_person *mine = check_person(person);
+	const struct check_stream *running;
+	int64_t since_ms;
+
+	if (mine->live || !mine->stops || mine->up_ms == NEVER || mine->runs_ms == NEVER ||
+	    !person->phone.ble)
+		return;
+	since_ms = later_of(later_of(mine->ended_ms, sim_calm_since(checks.sim)),
+			    later_of(mine->up_ms, mine->runs_ms));
+	/* The stop may have gone into the socket before, or over no Bluetooth. */
+	if (mine->up_ms > mine->ended_ms || mine->runs_ms > mine->ended_ms ||
+	    mine->ble_ms > mine->ended_ms)
+		return;
+	running = check_stream_find(text_of(person->device.stream_id));
+	if (running && running->phase == PHASE_CLOSED && running->cause == END_TAKEOVER &&
+	    now_ms - since_ms > RECONCILE_BOUND_MS + SLACK_MS && mine->guilty_ms < since_ms)
+		check_fail("L2 no device runs what is over", running,
+			   "its user has no stream for %lld ms", (long long)(now_ms - since_ms));
+}
+
 void check_bounds(int64_t now_ms)
 {
+	for (unsigned i = 0; i < people.count; i++)
+		look_at_device(&people.persons[i], now_ms);
 	for (unsigned i = checks.low; i < checks.stream_count; i++) {
 		struct check_stream *stream = &checks.streams[i];
 

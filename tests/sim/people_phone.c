@@ -248,7 +248,9 @@ void phone_set_ble(struct person *person, bool up)
 		return;
 	person->phone.ble = up;
 	phone_say_state(person);
-	if (!up)
+	if (up)
+		checks_phone_reaches(person);
+	else
 		people_after(person->sim, SIM_DEVICES,
 			     (struct people_delay){ BLE_MIN_MS, BLE_MAX_MS }, on_ble_back, person,
 			     0);

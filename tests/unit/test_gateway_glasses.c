@@ -320,6 +320,23 @@ Test(gateway_glasses, a_stop_passes_only_for_what_runs)
 	expect_told(false, OUTCOME_SENT);
 }
 
+/* A stream took over and ended before its start was sent: what it replaced must not go on. */
+Test(gateway_glasses, a_stop_of_a_newer_stream_ends_what_that_has_replaced)
+{
+	uint64_t link = stage_glasses();
+
+	start(link, "m1", 4);
+	stop(link, "s2", 5);
+	expect_told(true, OUTCOME_SENT);
+	cr_assert_eq(stage_out_count(), 1);
+	start(link, "s2", 5);
+	expect_told(false, OUTCOME_FENCED);
+	stop(link, "m1", 4);
+	expect_told(true, OUTCOME_FENCED);
+	start(link, "s3", 6);
+	expect_told(false, OUTCOME_SENT);
+}
+
 Test(gateway_glasses, a_stop_without_stream_needs_the_newest_epoch)
 {
 	uint64_t link = stage_glasses();

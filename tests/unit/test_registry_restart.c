@@ -151,6 +151,17 @@ Test(registry_restart, a_socket_that_is_told_of_late_does_not_displace_a_newer_o
 	cr_assert_eq(the_user(U)->link_state, LINK_DOWN, "as protocol.md 1.4 has measured it");
 }
 
+Test(registry_restart, nor_one_whose_gateway_is_silent, .init = setup)
+{
+	open_link(app_gateway, 30, 900000);
+	gateway_lease(GATEWAY_B, 5000);
+	cr_assert_eq(state_link(&bench.registry.state, the_user(U)), LINK_LOST);
+	open_link(glasses_gateway, 31, 800000);
+	cr_assert_eq(the_user(U)->link, 30);
+	close_link(glasses_gateway, 31);
+	cr_assert_eq(the_user(U)->link_state, LINK_UP);
+}
+
 Test(registry_restart, a_gateway_that_was_given_up_and_has_news, .init = setup)
 {
 	struct stream_event event = about("v@x", EVENT_EDGE_LINK_OPENED);
