@@ -8,6 +8,7 @@ import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { Member } from './crowd_member.mjs';
 import { now, parseFrame, slack } from './recorder.mjs';
+import { Relay } from './relay.mjs';
 import { Weir } from './weir.mjs';
 import { scaledTimers } from './world.mjs';
 
@@ -78,9 +79,12 @@ export class Crowd {
   /**
    * @size: users; @scale: divides the domain timers and those of phone and device.
    * @config, @gateways, @before: of Weir.start().
+   * @relayed: glasses connect through this.relay.
+   * @Kind: of the members; @fields: of the crowd itself, before anybody is let in.
    */
-  static async open({ size, scale, gateways = 2, config = {}, before } = {}) {
-    const self = new Crowd();
+  static async open(options = {}) {
+    const { size, scale, gateways = 2, config = {}, before, relayed, Kind, fields } = options;
+    const self = Object.assign(new Crowd(), { Kind: Kind ?? Member }, fields);
     const timers = scaledTimers(scale);
 
     self.scale = scale;
@@ -110,13 +114,16 @@ export class Crowd {
       throw error;
     }
     self.secret = self.weir.secret;
+    if (relayed)
+      self.relay = await Relay.start(self.weir.port(0), { random: randomFrom(seed + 1) });
     self.#ticker = setInterval(() => self.#tick(), tickMs);
     await self.add(size);
     return self;
   }
 
+  /** Where glasses connect. */
   url() {
-    return this.weir.url(0);
+    return this.relay?.url ?? this.weir.url(0);
   }
 
   #listen() {
@@ -183,7 +190,7 @@ export class Crowd {
     const first = this.members.length;
     const fresh = Array.from(
       { length: count },
-      (_, i) => new Member(this, `u${first + i}@crowd.example`),
+      (_, i) => new this.Kind(this, `u${first + i}@crowd.example`),
     );
     const pending = [...fresh];
     const worker = async () => {
@@ -347,6 +354,7 @@ export class Crowd {
     await new Promise((resolve) => {
       this.#server.close(resolve);
     });
+    await this.relay?.close();
     await this.weir.stop(options);
   }
 }

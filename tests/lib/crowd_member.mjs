@@ -58,7 +58,10 @@ export class Member {
   app = { ws: null, ready: false, closes: 0, errors: 0 };
   device = { phase: 'idle', streamId: null, fedAt: 0, selfTimeouts: 0, life: 0 };
 
-  /** @crowd: {scale, url(), secret, apiKey, packageName, selfLimit, streams}. */
+  /**
+   * @crowd: {scale, url(), secret, apiKey, packageName, selfLimit, streams}, and, if somebody keeps a record,
+   * saw(member, who, direction, message): of every message and socket, in the words of `weir audit --clients`.
+   */
   constructor(crowd, email) {
     this.crowd = crowd;
     this.email = email;
@@ -85,6 +88,10 @@ export class Member {
     );
   }
 
+  #saw(who, direction, message) {
+    this.crowd.saw?.(this, who, direction, message);
+  }
+
   stream(id) {
     let found = this.streams.get(id);
 
@@ -104,6 +111,7 @@ export class Member {
     });
 
     this.glasses.ws = ws;
+    ws.on('open', () => this.#saw('glasses', 'open'));
     ws.on('message', (data) => this.#fromCloud(ws, parseFrame(data.toString())));
     ws.on('error', () => {});
     ws.on('close', (code) => this.#glassesClosed(ws, code));
@@ -111,6 +119,7 @@ export class Member {
 
   #glassesClosed(ws, code) {
     if (ws !== this.glasses.ws) return;
+    this.#saw('glasses', 'close');
     this.note(`phone: closed ${code}`);
     this.glasses.ready = false;
     this.glasses.closes++;
@@ -121,11 +130,14 @@ export class Member {
   #say(msg) {
     const { ws } = this.glasses;
 
-    if (ws?.readyState === WebSocket.OPEN) ws.send(JSON.stringify(msg));
+    if (ws?.readyState !== WebSocket.OPEN) return;
+    this.#saw('glasses', 'out', msg);
+    ws.send(JSON.stringify(msg));
   }
 
   #fromCloud(ws, msg) {
     if (ws !== this.glasses.ws) return;
+    this.#saw('glasses', 'in', msg);
     if (msg.type === 'keep_rtmp_stream_alive') return this.#onProbe(msg);
     if (msg.type === 'app_state_change') return;
     this.note(`phone: < ${msg.type} ${msg.streamId ?? ''}`);
@@ -238,16 +250,10 @@ export class Member {
     this.appUrl = url;
     this.app.ws = ws;
     this.app.ready = false;
-    ws.on('open', () =>
-      ws.send(
-        JSON.stringify({
-          type: 'tpa_connection_init',
-          sessionId: this.sessionId,
-          packageName: this.crowd.packageName,
-          apiKey: this.crowd.apiKey,
-        }),
-      ),
-    );
+    ws.on('open', () => {
+      this.#saw('app', 'open');
+      this.#sendApp({ type: 'tpa_connection_init', apiKey: this.crowd.apiKey }, ws);
+    });
     ws.on('message', (data) => this.#toApp(ws, parseFrame(data.toString())));
     ws.on('error', () => {});
     ws.on('close', (code) => this.#appClosed(ws, code));
@@ -255,16 +261,9 @@ export class Member {
 
   #toApp(ws, msg) {
     if (ws !== this.app.ws) return;
-    if (msg.type === 'rtmp_stream_status') {
-      const { words } = this.stream(msg.streamId);
-      const known = Object.keys(words).length > 0;
-
-      this.note(`app: < ${msg.status} ${msg.streamId}`);
-      words[msg.status] = (words[msg.status] ?? 0) + 1;
-      if (!known && !terminal(msg.status))
-        this.#settle({ kind: 'accepted', streamId: msg.streamId });
-      return;
-    }
+    this.#saw('app', 'in', msg);
+    if (msg.type === 'rtmp_stream_status') return this.#onStatus(msg);
+    this.onAppMessage?.(msg);
     this.note(`app: < ${msg.type} ${msg.code ?? ''} ${msg.message ?? ''}`);
     if (msg.type === 'tpa_connection_ack') {
       this.app.ready = true;
@@ -275,8 +274,18 @@ export class Member {
     }
   }
 
+  #onStatus({ status, streamId }) {
+    const { words } = this.stream(streamId);
+    const known = Object.keys(words).length > 0;
+
+    this.note(`app: < ${status} ${streamId}`);
+    words[status] = (words[status] ?? 0) + 1;
+    if (!known && !terminal(status)) this.#settle({ kind: 'accepted', streamId });
+  }
+
   #appClosed(ws, code) {
     if (ws !== this.app.ws) return;
+    this.#saw('app', 'close');
     this.note(`app: closed ${code}`);
     this.app.ready = false;
     this.app.closes++;
@@ -330,13 +339,14 @@ export class Member {
     this.#sendApp({ type: 'rtmp_stream_stop', streamId });
   }
 
-  #sendApp(fields) {
-    const { ws } = this.app;
+  #sendApp(fields, ws = this.app.ws) {
     const { packageName } = this.crowd;
 
-    if (ws?.readyState === WebSocket.OPEN)
-      ws.send(JSON.stringify({ packageName, sessionId: this.sessionId, ...fields }));
-    else this.#settle({ kind: 'closed' });
+    if (ws?.readyState !== WebSocket.OPEN) return this.#settle({ kind: 'closed' });
+    const msg = { packageName, sessionId: this.sessionId, ...fields };
+
+    this.#saw('app', 'out', msg);
+    return ws.send(JSON.stringify(msg));
   }
 
   /** Ends everything; resolves when the sockets are closed. */
