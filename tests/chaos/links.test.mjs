@@ -11,7 +11,7 @@ import { now, slack } from '../lib/recorder.mjs';
 
 const size = full ? 500 : 60;
 /* 500 ms both ways, and 300 ms more at worst, shall fit into the ack window (10 s) many times. */
-const scale = full ? 1 : 3;
+const scale = full ? 1 : 2.5;
 const probes = full ? 8 : 3;
 const stalled = size / 10;
 const ackMs = 10000 / scale;

@@ -127,7 +127,8 @@ export class Member {
     this.#reconnect = setTimeout(() => this.openGlasses(), phoneReconnectMs / this.crowd.scale);
   }
 
-  #say(msg) {
+  /** What the phone says. */
+  say(msg) {
     const { ws } = this.glasses;
 
     if (ws?.readyState !== WebSocket.OPEN) return;
@@ -147,7 +148,7 @@ export class Member {
   }
 
   #onAck() {
-    this.#say({
+    this.say({
       type: 'glasses_connection_state',
       modelName: 'Mentra Live',
       status: 'CONNECTED',
@@ -158,13 +159,13 @@ export class Member {
   }
 
   startApp() {
-    this.#say({ type: 'start_app', packageName: this.crowd.packageName });
+    this.say({ type: 'start_app', packageName: this.crowd.packageName });
   }
 
   /* ---- the device (protocol 8) ---- */
 
   #status(status, streamId) {
-    this.#say({ type: 'rtmp_stream_status', status, streamId });
+    this.say({ type: 'rtmp_stream_status', status, streamId });
   }
 
   #later(ms, fn) {
@@ -182,7 +183,7 @@ export class Member {
     this.stream(streamId).probe(at);
     if (device.phase !== 'starting' && device.phase !== 'streaming') return;
     if (streamId === device.streamId) device.fedAt = at;
-    this.#say({ type: 'keep_alive_ack', streamId, ackId, timestamp: Date.now() });
+    this.say({ type: 'keep_alive_ack', streamId, ackId, timestamp: Date.now() });
   }
 
   #onStart({ streamId }) {
@@ -222,7 +223,7 @@ export class Member {
     if (device.phase !== 'streaming' || at - device.fedAt < selfTimeoutMs / this.crowd.scale) return;
     device.selfTimeouts++;
     this.note('device: no keep-alive for too long, ends by itself');
-    this.#say({
+    this.say({
       type: 'rtmp_stream_status',
       status: 'error',
       streamId: device.streamId,
@@ -252,7 +253,7 @@ export class Member {
     this.app.ready = false;
     ws.on('open', () => {
       this.#saw('app', 'open');
-      this.#sendApp({ type: 'tpa_connection_init', apiKey: this.crowd.apiKey }, ws);
+      this.send({ type: 'tpa_connection_init', apiKey: this.crowd.apiKey }, ws);
     });
     ws.on('message', (data) => this.#toApp(ws, parseFrame(data.toString())));
     ws.on('error', () => {});
@@ -270,7 +271,7 @@ export class Member {
       this.#again = 0;
     } else if (msg.type === 'tpa_connection_error') {
       this.app.errors++;
-      this.#settle({ kind: 'refused', code: msg.code, message: msg.message });
+      this.settle({ kind: 'refused', code: msg.code, message: msg.message });
     }
   }
 
@@ -280,7 +281,7 @@ export class Member {
 
     this.note(`app: < ${status} ${streamId}`);
     words[status] = (words[status] ?? 0) + 1;
-    if (!known && !terminal(status)) this.#settle({ kind: 'accepted', streamId });
+    if (!known && !terminal(status)) this.settle({ kind: 'accepted', streamId });
   }
 
   #appClosed(ws, code) {
@@ -289,7 +290,7 @@ export class Member {
     this.note(`app: closed ${code}`);
     this.app.ready = false;
     this.app.closes++;
-    this.#settle({ kind: 'closed', code });
+    this.settle({ kind: 'closed', code });
     if (this.leaving || finalCodes.includes(code) || this.#again === appReconnectMs.length) return;
     setTimeout(() => {
       if (!this.leaving && ws === this.app.ws) this.openApp();
@@ -308,7 +309,11 @@ export class Member {
     }
   }
 
-  #settle(outcome) {
+  get asking() {
+    return this.#waiter !== null;
+  }
+
+  settle(outcome) {
     this.#waiter?.(outcome);
   }
 
@@ -317,32 +322,38 @@ export class Member {
    * silent, ms, ...}; an `accepted` stream is one the app had never heard of.
    */
   request(rtmpUrl, timeoutMs) {
+    for (const stream of this.streams.values()) stream.asked = true;
+    return this.ask({ type: 'rtmp_stream_request', rtmpUrl }, timeoutMs);
+  }
+
+  /** Sends a request; resolves as request() when something settles it. */
+  ask(message, timeoutMs) {
     const began = now();
 
-    for (const stream of this.streams.values()) stream.asked = true;
-    this.note('app: > rtmp_stream_request');
+    this.note(`app: > ${message.type}`);
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#settle({ kind: 'silent' }), timeoutMs);
+      const timer = setTimeout(() => this.settle({ kind: 'silent' }), timeoutMs);
 
       this.#waiter = (outcome) => {
         clearTimeout(timer);
         this.#waiter = null;
         resolve({ ...outcome, began, ms: now() - began, member: this });
       };
-      this.#sendApp({ type: 'rtmp_stream_request', rtmpUrl });
+      this.send(message);
     });
   }
 
   stop(streamId) {
     this.stream(streamId).asked = true;
     this.note(`app: > rtmp_stream_stop ${streamId}`);
-    this.#sendApp({ type: 'rtmp_stream_stop', streamId });
+    this.send({ type: 'rtmp_stream_stop', streamId });
   }
 
-  #sendApp(fields, ws = this.app.ws) {
+  /** What the app says. */
+  send(fields, ws = this.app.ws) {
     const { packageName } = this.crowd;
 
-    if (ws?.readyState !== WebSocket.OPEN) return this.#settle({ kind: 'closed' });
+    if (ws?.readyState !== WebSocket.OPEN) return this.settle({ kind: 'closed' });
     const msg = { packageName, sessionId: this.sessionId, ...fields };
 
     this.#saw('app', 'out', msg);

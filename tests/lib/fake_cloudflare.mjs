@@ -7,6 +7,7 @@
 //     customerHost          base of playback, previews and /lifecycle; default: this server itself
 //                           (https://customer-x.example makes /lifecycle unreachable)
 //     ingestUrl             default rtmps://live.cloudflare.com:443/live/
+//     keyMark               what stream keys and passphrases begin with (KEY)
 //     pageMax               inputs in one answer of the list (1000)
 //     pagesBefore           false: the list knows no `before` and always answers its first page
 //     statusForm            'object' (default) or 'string': both occur
@@ -125,6 +126,7 @@ export class FakeCloudflare extends Recorder {
         host: '127.0.0.1',
         honoursKeys: true,
         ingestUrl: 'rtmps://live.cloudflare.com:443/live/',
+        keyMark: 'KEY',
         pageMax: 1000,
         pagesBefore: true,
         statusForm: 'object',
@@ -349,7 +351,7 @@ export class FakeCloudflare extends Recorder {
   #full(input) {
     const { uid, recording, preferLowLatency } = input;
     const base = this.customerHost;
-    const key = `KEY${uid}`;
+    const key = `${this.keyMark}${uid}`;
 
     return {
       ...this.#bare(input),

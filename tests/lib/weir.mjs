@@ -281,12 +281,12 @@ export class Weir extends Recorder {
    * may have said so itself shortly before, when the registry came back: its words may still be on
    * their way to us.
    */
-  async waitReady(name, from = this.entries.length) {
+  async waitReady(name, from = this.entries.length, timeoutMs = 15000) {
     const says = (event) => (e) =>
       e.event === 'stderr' && e.text.includes(`"event":"actor.${event}","actor":"${name}"`);
-    const started = await this.waitFor(says('started'), 15000, { from, what: `${name} again` });
+    const started = await this.waitFor(says('started'), timeoutMs, { from, what: `${name} again` });
 
-    return this.waitFor(says('ready'), 15000, {
+    return this.waitFor(says('ready'), timeoutMs, {
       from: this.entries.indexOf(started),
       what: `${name} ready again`,
     });
@@ -294,10 +294,13 @@ export class Weir extends Recorder {
 
   /**
    * kill -9 of everything at once, the supervisors included: those first stopped, so that none can
-   * start or end anything in between.
+   * start or end anything in between.  Taps go on.
    */
   async killAll() {
-    const leftovers = this.#leftovers().map((line) => [Number(line.split(' ')[0]), line]);
+    const helpers = new Set([...this.#helpers].map((child) => child.pid));
+    const all = () =>
+      this.#leftovers().filter((line) => !helpers.has(Number(line.split(' ')[0])));
+    const leftovers = all().map((line) => [Number(line.split(' ')[0]), line]);
     const daemons = leftovers.filter(([, line]) => /^\d+ \S*\/weir-/.test(line));
 
     for (const [pid] of leftovers.filter((one) => !daemons.includes(one)))
@@ -305,7 +308,7 @@ export class Weir extends Recorder {
     for (const [pid] of [...daemons, ...leftovers.filter((one) => !daemons.includes(one))])
       process.kill(pid, 'SIGKILL');
     await this.#exit;
-    assert.deepEqual(this.#leftovers(), [], 'all of it was killed');
+    assert.deepEqual(all(), [], 'all of it was killed');
   }
 
   /** After killAll(): a second life in the same run directory. */
@@ -318,27 +321,29 @@ export class Weir extends Recorder {
 
   /** A recorder of {event:'tap', line} for every event from now on. */
   tap(...args) {
-    const recorder = new Recorder('tap');
-    const child = spawn(
-      'setpriv',
-      [
-        '--pdeathsig',
-        'TERM',
-        '--',
-        join(scripts, 'weir'),
-        'tap',
-        '-o',
-        'jsonl',
-        ...args,
-        '--run',
-        this.runDir,
-      ],
-      { stdio: ['ignore', 'pipe', 'pipe'] },
+    const recorder = this.#startTap(args, 'pipe');
+
+    lines(recorder.child.stdout, (text) =>
+      recorder.record({ event: 'tap', line: parseFrame(text), text }),
     );
+    return recorder;
+  }
+
+  /** A tap into the file open as @fd, of which only what it says on stderr is recorded. */
+  tapInto(fd, ...args) {
+    return this.#startTap(args, fd);
+  }
+
+  #startTap(args, stdout) {
+    const recorder = new Recorder('tap');
+    const tap = [join(scripts, 'weir'), 'tap', '-o', 'jsonl', ...args, '--run', this.runDir];
+    const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', ...tap], {
+      stdio: ['ignore', stdout, 'pipe'],
+      detached: true, /* Ctrl-C is for the test: its recordings end when it says so */
+    });
 
     recorder.child = child;
     this.#helpers.add(child);
-    lines(child.stdout, (text) => recorder.record({ event: 'tap', line: parseFrame(text), text }));
     lines(child.stderr, (text) => recorder.record({ event: 'stderr', text }));
     child.on('close', (code) => {
       this.#helpers.delete(child);

@@ -1,0 +1,32 @@
+// The three sizes of one thing: hours of faults, the same in seconds for every CI run, hours without any.
+//
+// `most` bounds a measure (see Vitals.slopes()) of each daemon's life: [measure, bound].
+
+/* Users' pauses and the lengths of their streams, in ms before they are divided by the scale. */
+const restless = { pauseMs: [1000, 15000], runMs: [3000, 60000] };
+const calm = { pauseMs: [10000, 110000], runMs: [20000, 200000] };
+
+export const profiles = {
+  hammer: {
+    ...{ glasses: 150, timeMs: 3600000, everyMs: [5000, 20000], pace: restless, warmUpMs: 60000 },
+    bounds: {
+      leastMs: 120000,
+      /* Lives are short here, and everybody comes and goes: what leaks is seen all the same. */
+      most: { rss_kib: ['rise', 4096], fds: ['rise', 100], threads: ['rise', 0.5] },
+      logLinesPerS: 20,
+    },
+  },
+  small: {
+    ...{ glasses: 20, timeMs: 15000, everyMs: [700, 2000], pace: restless, warmUpMs: 2000 },
+    ...{ scale: 10, small: true },
+    bounds: { leastMs: 5000, most: { threads: ['rise', 0.5] }, logLinesPerS: 100 },
+  },
+  soak: {
+    ...{ glasses: 5000, timeMs: 1800000, faults: false, pace: calm, warmUpMs: 300000 },
+    bounds: {
+      leastMs: 120000,
+      most: { rss_kib: ['percent_per_hour', 0.5], fds: ['rise', 100], threads: ['rise', 0.5] },
+      logLinesPerS: 10,
+    },
+  },
+};
