@@ -3,13 +3,10 @@
 //
 // The disk is a small tmpfs in a mount namespace of the daemons' own, filled from outside.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmSync, rmdirSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Crowd, boundMs, figures, full, rtmpUrl, seed } from '../lib/crowd.mjs';
 import { now } from '../lib/recorder.mjs';
+import { SmallDisk, noSmallDisk } from '../lib/small_disk.mjs';
 
 const size = full ? 1000 : 80;
 const steadyCount = size / 2;
@@ -17,24 +14,13 @@ const ending = steadyCount / 8; /* of them; as many again die */
 const scale = 10;
 /* The store keeps a reserve of 16 MiB and takes it back when there is room for two of them. */
 const diskMiB = 64;
-const pieces = [1 << 20, 4096, 1]; /* bytes: until not one more fits */
 const requestMs = 12000;
 const roomMs = 15000;
 const noStorage = /no storage left for new streams/;
 
-/** Why this machine cannot run it, or false. */
-function refused() {
-  try {
-    execFileSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'pipe' });
-    return false;
-  } catch (error) {
-    return `SKIPPED, no user and mount namespaces here: ${error.stderr ?? error.message}`;
-  }
-}
+const skip = noSmallDisk();
 
-const skip = refused();
-
-if (skip) console.log(`disk-full: ${skip}`);
+if (skip) console.log(`disk-full: SKIPPED, ${skip}`);
 
 describe('the disk is full', { skip }, () => {
   let crowd;
@@ -43,16 +29,12 @@ describe('the disk is full', { skip }, () => {
   let fresh;
 
   before(async () => {
-    disk = mkdtempSync(join(tmpdir(), 'weir-disk-'));
+    disk = await SmallDisk.open({ mib: diskMiB });
     crowd = await Crowd.open({
       size,
       scale,
-      before: [
-        ...['unshare', '-rm', 'bash', '-c'],
-        `mount -t tmpfs -o size=${diskMiB}m,mode=0700 tmpfs "$0" && exec "$@"`,
-        disk,
-      ],
-      config: { registry: { store: `sqlite:${disk}/registry.db` } },
+      before: disk.before,
+      config: { registry: { store: `sqlite:${disk.path}/registry.db` } },
     });
     steady = await crowd.goLive(crowd.members.slice(0, steadyCount));
     fresh = crowd.members.slice(steadyCount);
@@ -60,25 +42,8 @@ describe('the disk is full', { skip }, () => {
 
   after(async () => {
     await crowd?.close({ unharmed: false });
-    if (disk) rmdirSync(disk);
+    await disk?.close();
   });
-
-  /** The disk as the registry sees it. */
-  const inside = async () => `/proc/${(await crowd.weir.pids()).get('registry')}/root${disk}`;
-
-  async function fill() {
-    const fd = openSync(join(await inside(), 'filler'), 'a');
-
-    for (const piece of pieces)
-      try {
-        for (;;) writeSync(fd, Buffer.alloc(piece));
-      } catch (error) {
-        assert.equal(error.code, 'ENOSPC');
-      }
-    closeSync(fd);
-  }
-
-  const free = async () => rmSync(join(await inside(), 'filler'));
 
   /** Somebody who has no stream and whose app is there asks for one. */
   async function ask() {
@@ -95,7 +60,7 @@ describe('the disk is full', { skip }, () => {
    * for the ends of streams.
    */
   async function askUntilRefused() {
-    await fill();
+    disk.fill();
     for (let asked = 1; ; asked++) {
       const outcome = await ask();
 
@@ -147,7 +112,7 @@ describe('the disk is full', { skip }, () => {
     const began = now();
     const there = room();
 
-    await free();
+    disk.free();
     const roomAfterMs = (await there).at - began;
     const outcome = await ask();
 
@@ -186,10 +151,10 @@ describe('the disk is full', { skip }, () => {
 
   test('somebody takes the reserve too: what cannot be recorded waits, and is not lost', async () => {
     await askUntilRefused();
-    await fill();
+    disk.fill();
     await endSome(async () => {
       await crowd.probed(steady, 3);
-      await free();
+      disk.free();
     });
     await assertAllWell();
     await assertNoRestart();
