@@ -21,10 +21,10 @@ Exit: 0 nothing was violated, 1 something was, 2 wrong usage.
 const helps = {
   hammer: `usage: scripts/hammer [--time 1h] [--glasses N] [--seed S] [--out DIR] [--every 5-20]
 
-Run a real weir with two gateways and streams of both kinds, managed ones at a stand-in for the provider, while every few
-seconds something breaks, or two things at once: processes killed or stopped, everything killed, glasses that vanish
-without a word, apps that stop reading, a faulty provider, a full disk, bad links.  All is recorded; in the end a
-judge (weir audit) looks at it, and nothing may be stuck, left at the provider, leaked or told to strangers.
+Run a real weir with two gateways and streams of both kinds, managed ones at a stand-in for the provider, while
+every few seconds something breaks, or two things at once: processes killed or stopped, everything killed, glasses
+that vanish without a word, apps that stop reading, a faulty provider, a full disk, bad links.  All is recorded; in
+the end a judge (weir audit) looks at it, and nothing may be stuck, left at the provider, leaked or told to strangers.
 
   --every A-B      seconds between two blows (default 5-20)
 ${shared}example: scripts/hammer --time 10m --glasses 150 --seed 4711

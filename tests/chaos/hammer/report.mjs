@@ -1,4 +1,5 @@
 // A summary as people read it.
+const livesShownMax = 12;
 const shownMax = 20; /* violations in text; summary.json has all */
 
 const list = (counts) =>
@@ -10,7 +11,8 @@ const list = (counts) =>
 function slopeText({ name, seconds, rss_kib: rss, fds, threads }) {
   return (
     `  ${name.padEnd(20)} ${String(seconds).padStart(6)} s  memory ${rss.first} to ${rss.last} KiB ` +
-    `(${rss.percent_per_hour} %/h), fds ${fds.first} to ${fds.last} (${fds.per_hour}/h), threads ${threads.first} to ${threads.last}`
+    `(${rss.percent_per_hour} %/h), fds ${fds.first} to ${fds.last} (${fds.per_hour}/h), ` +
+    `threads ${threads.first} to ${threads.last}`
   );
 }
 
@@ -25,8 +27,8 @@ export function summaryText(summary) {
     ...(summary.events ? [`recorded: ${summary.events} events, ${summary.gaps} gaps`] : []),
     `stuck ${summary.stuck}, inputs left ${summary.inputs_left}, secrets found ${summary.secrets_found}, ` +
       `log lines ${summary.log_lines_per_s}/s`,
-    'lives that were long enough for a slope:',
-    ...summary.slopes.map(slopeText),
+    'the longest lives of daemons, after their warm-up:',
+    ...summary.slopes.toSorted((a, b) => b.seconds - a.seconds).slice(0, livesShownMax).map(slopeText),
     `violations: ${violations.length}`,
     ...violations.slice(0, shownMax).map(({ what, details }) => `  ${what}: ${details}`),
   ].join('\n');

@@ -53,15 +53,15 @@ export class Vitals {
   }
 
   /**
-   * Of every life that was watched for @leastMs after its warm-up: {name, seconds, rss_kib: {first, last, per_hour,
+   * Of every life that was watched for some time after its warm-up: {name, seconds, rss_kib: {first, last, per_hour,
    * rise}, fds, threads}; `rise` is what the slope amounts to over those seconds.
    */
-  slopes(leastMs) {
+  slopes() {
     return [...this.#lives.values()].flatMap(({ name, samples }) => {
       const warm = samples.filter(({ at }) => at - samples[0].at >= this.warmUpMs);
       const watchedMs = warm.length > 1 ? warm.at(-1).at - warm[0].at : 0;
 
-      return watchedMs < leastMs ? [] : [{ name, ...this.#slopesOf(warm, watchedMs) }];
+      return watchedMs === 0 ? [] : [{ name, ...this.#slopesOf(warm, watchedMs) }];
     });
   }
 
