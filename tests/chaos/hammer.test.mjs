@@ -29,7 +29,7 @@ test('random faults for some seconds: nothing is violated', { timeout }, async (
 
   t.diagnostic(text);
   assert.deepEqual(summary.violations, [], `${text}\nfiles: ${out}`);
-  assert.ok(Object.keys(summary.faults).length > 3, text);
+  assert.ok(Object.keys(summary.faults).length >= 3, text);
   assert.ok(summary.requests.accepted > 0, text);
   assert.ok(summary.opened.unmanaged > 0 && summary.opened.managed > 0, text);
   /* What apps sent has their key: there the search finds it. */

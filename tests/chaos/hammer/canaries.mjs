@@ -1,13 +1,16 @@
 // Secrets with a mark of their own and characters that break careless programs, planted everywhere that
 // weir is told one; and the search for them where none may be.
-import { createReadStream } from 'node:fs';
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { closeSync, createReadStream, openSync } from 'node:fs';
+import { join } from 'node:path';
 import { SecretHunt } from '../../lib/secret_hunt.mjs';
 
 /* Whatever an escape does to the rest of a secret, this stays as it is. */
 const mark = `cAnArY${randomBytes(6).toString('hex')}`;
 const unusual = `'"$&;<>{}()%41%00*!|~^@`;
 const pieceBytes = 16 << 20;
+const historyMs = 120000;
 
 const canary = (what) => `${mark}-${what}-${unusual}`;
 
@@ -42,20 +45,34 @@ export async function inFile(hunt, path) {
   return [...found];
 }
 
-/** Every secret that is where none may be, as "place: secret"; @files: more of them, beside @weir's own. */
-export async function leaks(weir, hunt, files) {
+async function writeHistory(weir, path) {
+  const fd = openSync(path, 'w');
+  const tap = weir.tapInto(fd, '--from', '1', '--until', '-0s');
+
+  closeSync(fd);
+  const { code } = await tap.waitEvent('exit', historyMs);
+
+  assert.equal(code, 0, tap.story());
+}
+
+/**
+ * Every secret that is where none may be, as "place: secret"; @recordings: files to search beside
+ * @weir's own; @out: where the history is written.
+ */
+export async function leaks(weir, hunt, { recordings, out }) {
+  const history = join(out, 'history.jsonl');
   const found = [];
   const texts = { log: weir.log(Infinity) };
 
   for (const [what, args] of Object.entries({
     metrics: ['check', '--format', 'prom'],
-    history: ['tap', '--from', '1', '--until', '-0s', '-o', 'jsonl'],
     'provider ls': ['provider', 'ls', '-o', 'json'],
   }))
     /* A refusal is searched as well. */
     texts[what] = await weir.cli(...args).catch((error) => `${error.stdout}${error.stderr}`);
   for (const [what, text] of Object.entries(texts)) found.push(...hunt.in(text).map((s) => `${what}: ${s}`));
-  for (const file of files) found.push(...(await inFile(hunt, file)).map((s) => `${file}: ${s}`));
+  await writeHistory(weir, history);
+  for (const file of [history, ...recordings]) found.push(...(await inFile(hunt, file)).map((s) => `${file}: ${s}`));
   found.push(...hunt.processes(weir.dir).found, ...hunt.files(weir.runDir).open);
   return found;
 }

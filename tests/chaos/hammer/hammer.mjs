@@ -216,8 +216,10 @@ export class Hammer {
     await this.#checkDeaths();
     if (!this.faults) await this.#checkSilence();
     const stories = this.faults ? await this.#audit() : {};
-    const files = this.faults ? [this.files['tap.jsonl']] : [];
-    const found = await leaks(this.weir, huntOf(this.weir, this.crowd.members[0].token), files);
+    const found = await leaks(this.weir, huntOf(this.weir, this.crowd.members[0].token), {
+      recordings: this.faults ? [this.files['tap.jsonl']] : [],
+      out: this.out,
+    });
 
     for (const where of found) this.#broken('secret', where);
     this.#judgeVitals();
