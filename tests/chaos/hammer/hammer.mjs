@@ -41,7 +41,10 @@ export class Hammer {
 
     mkdirSync(self.out, { recursive: true });
     self.files = Object.fromEntries(
-      ['tap.jsonl', 'clients.jsonl', 'weir.log', 'summary.json'].map((name) => [name, join(self.out, name)]),
+      ['tap.jsonl', 'clients.jsonl', 'weir.log', 'vitals.json', 'summary.json'].map((name) => [
+        name,
+        join(self.out, name),
+      ]),
     );
     self.#openVitals();
     await self.#openWeir();
@@ -163,6 +166,7 @@ export class Hammer {
       if (this.#over || now() >= end || this.blows.failed) break;
       await this.blows.strike();
     }
+    this.crowd.ending = true;
     await this.blows.idle();
     if (this.blows.failed) this.#broken('fault', this.blows.failed.message);
   }
@@ -300,6 +304,7 @@ export class Hammer {
   }
 
   #judgeVitals() {
+    writeFileSync(this.files['vitals.json'], JSON.stringify(this.vitals.lives));
     this.slopes = this.vitals.slopes();
     for (const life of this.slopes.filter(({ seconds }) => seconds * 1000 >= this.bounds.leastMs))
       for (const [kind, [measure, most]] of Object.entries(this.bounds.most))

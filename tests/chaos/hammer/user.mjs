@@ -146,7 +146,7 @@ export class HammerUser extends Member {
 
   /* ---- what happens to it ---- */
 
-  /** The phone's link is half open for @ms, then it notices and comes back. */
+  /** The phone's link is half open for @ms, then it notices and comes back; sooner if the run ends. */
   async vanish(ms) {
     if (this.away) return;
     const link = this.crowd.relay.linkOf(this.glasses.ws);
@@ -154,7 +154,7 @@ export class HammerUser extends Member {
     this.away = true;
     this.glasses.ready = false;
     link?.stall();
-    await elapse(ms);
+    for (const until = now() + ms; now() < until && !this.crowd.ending; ) await elapse(lookMs);
     link?.cut();
     this.away = false;
   }

@@ -52,12 +52,17 @@ export class Vitals {
     }
   }
 
+  /** Of every life: {name, samples: [{at, rss_kib, fds, threads}]}. */
+  get lives() {
+    return [...this.#lives.values()];
+  }
+
   /**
    * Of every life that was watched for some time after its warm-up: {name, seconds, rss_kib: {first, last, per_hour,
    * rise}, fds, threads}; `rise` is what the slope amounts to over those seconds.
    */
   slopes() {
-    return [...this.#lives.values()].flatMap(({ name, samples }) => {
+    return this.lives.flatMap(({ name, samples }) => {
       const warm = samples.filter(({ at }) => at - samples[0].at >= this.warmUpMs);
       const watchedMs = warm.length > 1 ? warm.at(-1).at - warm[0].at : 0;
 
