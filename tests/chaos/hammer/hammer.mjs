@@ -25,7 +25,7 @@ const silenceS = 20; /* more than an interval between probes */
 /* A stream ends within its deadlines; what may have been made at the provider is proven in a minute. */
 const settleMs = 200000;
 
-/** Options: glasses, timeMs, faults (false: a soak), everyMs [least, most], scale, small, out, say. */
+/** Options: those of a profile (profiles.mjs), @out: a directory, @say: is told what happens. */
 export class Hammer {
   #over = false;
   #began = now();
@@ -35,7 +35,7 @@ export class Hammer {
 
   static async open(options) {
     const self = Object.assign(new Hammer(), {
-      ...{ faults: true, everyMs: [5000, 20000], scale: 1, small: false, say: () => {} },
+      ...{ faults: true, scale: 1, small: false, say: () => {} },
       ...options,
     });
 
@@ -46,16 +46,10 @@ export class Hammer {
         join(self.out, name),
       ]),
     );
-    self.#openVitals();
+    self.vitals = new Vitals({ warmUpMs: self.warmUpMs });
+    self.clients = createWriteStream(self.files['clients.jsonl']);
     await self.#openWeir();
     return self;
-  }
-
-  #openVitals() {
-    const warmUpMs = this.warmUpMs ?? 120000;
-
-    this.vitals = new Vitals({ warmUpMs });
-    this.clients = createWriteStream(this.files['clients.jsonl']);
   }
 
   #config() {
@@ -75,9 +69,15 @@ export class Hammer {
         provisions_per_user_per_min: 1000,
         provisions_per_min: 10000,
         owed_per_user_max: 32,
-        stop_deadline_ms: 60000 / this.scale,
+        poll_interval_ms: this.pollMs / this.scale,
       },
-      cloudflare: { ...cloudflare, recording_wait_s: 0, webhook_secret_file: webhookSecret },
+      cloudflare: {
+        ...cloudflare,
+        /* One account allows polls of some ten streams: with its real limit all would wait for that. */
+        requests_per_5min: 100000,
+        recording_wait_s: 0,
+        webhook_secret_file: webhookSecret,
+      },
       gateway: { starts_per_min: 600, starts_burst: 100 },
     };
   }
