@@ -430,6 +430,7 @@ static int load_rows(struct loading *loading, struct text key, struct text data)
 {
 	const uint8_t *bytes = (const uint8_t *)data.bytes;
 	struct wire wire = { bytes + 1, bytes + data.length };
+	struct registry *core = loading->self->core;
 	struct stream_event row;
 
 	while (wire.at < wire.end) {
@@ -441,7 +442,12 @@ static int load_rows(struct loading *loading, struct text key, struct text data)
 		if (r != 0)
 			return refuse(loading->fault, -EUCLEAN, "cannot be read; restore a backup",
 				      key);
-		if (registry_load_row(loading->self->core, &row) != 0)
+		/* The head is committed with every row: this one is of another store. */
+		if (row.seq > core->seq || row.epoch >= core->next_epoch)
+			return refuse(loading->fault, -EUCLEAN,
+				      "is newer than the store it stands in; restore a backup",
+				      key);
+		if (registry_load_row(core, &row) != 0)
 			return refuse(loading->fault, -ENOSPC,
 				      "no room left; raise registry.users_max, apps_max, "
 				      "streams_max or text_bytes_max",

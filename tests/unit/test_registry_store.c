@@ -393,3 +393,25 @@ Test(registry_store, many_users_in_one_commit)
 	cr_assert_eq(users_in_store(), 500);
 	teardown();
 }
+
+/* Were it taken, the first event about it would be older than the record, and the registry end. */
+Test(registry_store, a_record_newer_than_the_head, .init = setup, .fini = teardown)
+{
+	struct stream_event row = { .type = EVENT_SESSION_OPENED, .user_id = TEXT("x") };
+	uint8_t bytes[STREAM_EVENT_WIRE_MAX] = { RECORD_VERSION };
+	const struct store_head head = store_head(store);
+	ssize_t length;
+
+	for (int epochs = 0; epochs < 2; epochs++) {
+		row.seq = head.seq + !epochs;
+		row.epoch = epochs ? head.next_epoch : 0;
+		length = stream_event_encode(&row, STREAM_EVENT_ADDRESSED, bytes + 1,
+					     sizeof bytes - 1);
+		cr_assert_gt(length, 0);
+		put("u/x", (struct text){ (const char *)bytes, 1 + (uint32_t)length });
+		cr_assert_eq(load_later(NULL), -EUCLEAN);
+		cr_assert(fault.permanent);
+		cr_assert(strstr(fault.reason, "record u/x: is newer"), "%s", fault.reason);
+		close_later();
+	}
+}
