@@ -336,6 +336,7 @@ void gateway_ws_answer(struct gateway_ws *ws, uint64_t call, unsigned status, st
 	if (visit->id != call || visit->answered)
 		return;
 	keep_answer(visit, status, body);
+	(void)lws_rx_flow_control(visit->wsi, 1); /* or it would not write either */
 	lws_callback_on_writable(visit->wsi);
 }
 
@@ -351,6 +352,11 @@ int gateway_ws_visit_complete(struct gateway_ws *ws, struct visit *visit)
 	visit->request.call = visit->id;
 	visit->request.body = (struct text){ visit->body, (uint32_t)visit->body_length };
 	ws->options.events.call(ws->options.events.context, &visit->request);
+	/* Until its answer the library reads nothing more, but would be woken for what comes, and
+	 * for the end, again and again.
+	 */
+	if (!visit->answered)
+		(void)lws_rx_flow_control(visit->wsi, 0);
 	return gateway_ws_visit_writable(visit);
 }
 
