@@ -121,8 +121,10 @@ static bool read_dotted(struct text text, uint16_t groups[2])
 
 		while (end < text.length && text.bytes[end] != '.')
 			end++;
-		if (end - at > 3 || !read_number(text.bytes + at, end - at, 10, &part) ||
-		    part > 255 || (parts < 3 && end == text.length))
+		/* 012 is 12 to one reader and 10 to another. */
+		if (end - at > 3 || (end - at > 1 && text.bytes[at] == '0') ||
+		    !read_number(text.bytes + at, end - at, 10, &part) || part > 255 ||
+		    (parts < 3 && end == text.length))
 			return false;
 		address = address << 8 | (uint32_t)part;
 		at = end + 1;

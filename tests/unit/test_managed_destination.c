@@ -55,6 +55,8 @@ Test(managed_destination, forms)
 		{ "rtmp://.a/k", NO_HOST },
 		{ "rtmp://a..b/k", NO_HOST },
 		{ "rtmp://a%6c/k", NO_HOST },
+		{ "rtmp://[::ffff:012.0.0.1]/k", NO_HOST }, /* 10.0.0.1 to some readers */
+		{ "rtmp://[::ffff:8.0.0.1]/k", NULL },
 		{ "rtmp://a\\b/k", NO_HOST },
 		{ "rtmp://b\xc3\xbc"
 		  "cher/k",
