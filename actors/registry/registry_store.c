@@ -143,12 +143,16 @@ static bool puts_need(struct registry_store *self)
 	if (!puts)
 		return false;
 	self->puts = puts;
+	uint32_t *places = realloc(self->places, size * sizeof *places);
+
+	if (!places)
+		return false;
+	self->places = places;
+	/* Last: places and index belong together, and begin() clears one by the other. */
 	uint32_t *index = calloc(2 * size, sizeof *index);
 
 	if (!index)
 		return false;
-	uint32_t *places = realloc(self->places, size * sizeof *places);
-
 	free(self->index);
 	self->index = index;
 	self->index_size = 2 * size;
@@ -156,12 +160,8 @@ static bool puts_need(struct registry_store *self)
 		uint32_t *slot = index_slot(self, self->puts[i].key);
 
 		*slot = (uint32_t)i + 1;
-		if (places)
-			places[i] = (uint32_t)(slot - index);
+		places[i] = (uint32_t)(slot - index);
 	}
-	if (!places)
-		return false;
-	self->places = places;
 	self->puts_size = size;
 	return true;
 }
