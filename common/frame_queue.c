@@ -77,6 +77,17 @@ static bool reserve(struct frame_queue *self, size_t need)
 	return need <= self->size - self->tail;
 }
 
+bool frame_queue_reserve(struct frame_queue *self)
+{
+	uint8_t *bytes = realloc(self->bytes, 2 * self->limit);
+
+	if (!bytes)
+		return false;
+	self->bytes = bytes;
+	self->size = 2 * self->limit;
+	return true;
+}
+
 static void put_record(struct frame_queue *self, size_t at, uint64_t tag, size_t length)
 {
 	const struct record record = { .tag = tag, .length = (uint32_t)length };

@@ -34,6 +34,11 @@ struct frame_queue {
 void frame_queue_init(struct frame_queue *self, size_t limit);
 void frame_queue_fini(struct frame_queue *self);
 
+/* frame_queue_reserve() - ask for all the memory there may be at once, for who cannot do without;
+ * false, with the queue unchanged, if there is none.
+ */
+bool frame_queue_reserve(struct frame_queue *self);
+
 /* frame_queue_add() - append @event; false, with the queue unchanged, if it is full. */
 bool frame_queue_add(struct frame_queue *self, const struct frame_address *address,
 		     const struct stream_event *event, enum stream_event_form form);

@@ -20,9 +20,11 @@ int outbox_init(struct outbox *self, const struct outbox_options *options)
 	*self = (struct outbox){ .options = *options, .ops_next = 1, .beacon_ms = INT64_MAX };
 	frame_queue_init(&self->story, OUTBOX_STORY_MAX);
 	frame_queue_init(&self->ops, OUTBOX_OPS_MAX);
+	/* Large, but only touched as far as passes are large. */
+	if (!frame_queue_reserve(&self->story))
+		return -ENOMEM;
 	if (!options->store)
 		return 0;
-	/* Large, but only touched as far as passes are large. */
 	self->kept = malloc(OUTBOX_KEPT_MAX * sizeof *self->kept);
 	self->kept_list = malloc(OUTBOX_KEPT_MAX * sizeof(struct stream_event *));
 	self->text = malloc(OUTBOX_KEPT_BYTES);
