@@ -15,6 +15,7 @@
 #include "actors/tap/tap_filter.h"
 #include "actors/tap/tap_mirror.h"
 #include "actors/tap/tap_recording.h"
+#include "proto/stream_event_table.h"
 #include "tests/fuzz/memory.h"
 
 #define MEMORY_BASE (8u << 20) /* the judge's own tables, and buffers for one line */
@@ -47,22 +48,35 @@ static void take_client(struct audit *audit, struct text line)
 		audit_client(audit, &read);
 }
 
-/* Printed, read, printed: nothing is lost but what was never printed. */
-static void check_again(const struct stream_event *event)
+/* What is printed redacted is redacted again when it comes back. */
+static void drop_secrets(struct stream_event *event)
+{
+	const struct schema *schema = stream_event_schema(event->type);
+
+	for (size_t i = 0; i < schema->field_count; i++)
+		if (schema->fields[i].secret)
+			*(struct text *)(void *)((char *)event + schema->fields[i].offset) =
+				TEXT("");
+}
+
+/* Printed, read, printed: nothing is lost. */
+static void check_again(const struct stream_event *given)
 {
 	static char first[PRINT_LINE_MAX + 1], second[PRINT_LINE_MAX + 1];
-	size_t length = print_event(&style, event, first);
-	struct stream_event again;
+	struct stream_event event = *given, again;
+	size_t length;
 	struct recording recording;
 	struct record record;
 	FILE *from;
 
+	drop_secrets(&event);
+	length = print_event(&style, &event, first);
 	assert(length > 0 && length <= PRINT_LINE_MAX);
 	from = fmemopen(first, length, "r");
 	assert(from);
 	recording_init(&recording, from);
 	if (recording_next(&recording, &again, &record) == RECORDED_EVENT) {
-		assert(again.type == event->type);
+		assert(again.type == event.type);
 		assert(print_event(&style, &again, second) == length);
 		assert(memcmp(first, second, length) == 0);
 	}
