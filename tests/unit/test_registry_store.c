@@ -415,3 +415,28 @@ Test(registry_store, a_record_newer_than_the_head, .init = setup, .fini = teardo
 		close_later();
 	}
 }
+
+/* Remembering is a courtesy: where there is no room for more users it ends, and nothing fails. */
+Test(registry_store, what_is_remembered_is_left_out_without_room, .init = setup, .fini = teardown)
+{
+	struct registry_options options = bench_options();
+	struct stream_event row = { .type = EVENT_SNAPSHOT_REMEMBERED };
+	uint8_t bytes[STREAM_EVENT_WIRE_MAX] = { RECORD_VERSION };
+	char key[16];
+
+	row.snapshot_remembered.package = TEXT("com.example.cam");
+	row.snapshot_remembered.app_type = APP_TYPE_STANDARD;
+	for (unsigned i = 0; i < 40; i++) {
+		(void)snprintf(key, sizeof key, "u/u%u", i);
+		row.user_id = text_of(key + 2);
+		ssize_t length = stream_event_encode(&row, STREAM_EVENT_ADDRESSED, bytes + 1,
+						     sizeof bytes - 1);
+
+		cr_assert_gt(length, 0);
+		put(key, (struct text){ (const char *)bytes, 1 + (uint32_t)length });
+	}
+	options.state.users_max = 4;
+	cr_assert_eq(load_later(&options), 0, "%s", fault.reason);
+	cr_assert_leq(later.state.users_count, 4);
+	close_later();
+}
