@@ -30,7 +30,7 @@ void *__wrap_realloc(void *memory, size_t size);
 void *__wrap_reallocarray(void *memory, size_t count, size_t size);
 int __wrap_posix_memalign(void **memory, size_t alignment, size_t size);
 char *__wrap_strdup(const char *text);
-int __wrap_asprintf(char **out, const char *format, ...);
+__attribute__((format(printf, 2, 3))) int __wrap_asprintf(char **out, const char *format, ...);
 
 static uint64_t asked, fail_from = NEVER, fail_to = NEVER;
 
