@@ -19,6 +19,7 @@ static void collect_uplinks(struct daemon *self)
 	ADD_ALL("uplink.sends_dropped", sends_dropped);
 	ADD_ALL("uplink.received", received);
 	ADD_ALL("uplink.received_dropped", received_dropped);
+	ADD_ALL("uplink.violations", violations);
 	ADD_ALL("uplink.hellos", hellos);
 	ADD_ALL("uplink.welcomes", welcomes);
 	ADD_ALL("uplink.refusals", refusals);
@@ -61,6 +62,7 @@ static void collect_story(struct daemon *self)
 	metrics_set(metrics, "follower.start_overs", follower->start_overs);
 	metrics_set(metrics, "follower.overflows", follower->overflows);
 	metrics_set(metrics, "follower.dropped", follower->dropped);
+	metrics_set(metrics, "follower.violations", follower->violations);
 	metrics_set(metrics, "follower.blind", follower->blind);
 	metrics_set(metrics, "outbox.story", outbox->story);
 	metrics_set(metrics, "outbox.ops", outbox->ops);

@@ -29,6 +29,12 @@ static void note(struct follower *self, const char *what, const char *detail)
 		self->options.port.note(self->options.port.context, what, detail);
 }
 
+static void violate(struct follower *self, const struct stream_event *event)
+{
+	self->stats.violations++;
+	note(self, "audit.violation", stream_event_name(event->type));
+}
+
 static void feed(struct follower *self, enum input_type type, const struct stream_event *event)
 {
 	const struct input input = { .type = type,
@@ -175,6 +181,18 @@ static void on_end(struct follower *self, const struct stream_event *event, int6
 	intake_close(&self->answer);
 }
 
+static void on_row(struct follower *self, const struct stream_event *event, int64_t now_ms)
+{
+	if (!stream_event_may(event->type, ROLE_REGISTRY, self->options.role)) {
+		violate(self, event);
+		return;
+	}
+	self->rows++;
+	self->stats.rows++;
+	self->timeout_ms = now_ms + FOLLOWER_TIMEOUT_MS;
+	feed(self, INPUT_STORY, event);
+}
+
 static void on_answer(struct follower *self, const struct stream_event *event, int64_t now_ms)
 {
 	if (event->type == EVENT_SNAPSHOT_BEGIN) {
@@ -184,12 +202,8 @@ static void on_answer(struct follower *self, const struct stream_event *event, i
 	} else if (event->type == EVENT_PEER_REFUSED) {
 		start_over(self, now_ms, "the snapshot was refused");
 	} else if (self->state == FOLLOWER_ROWS && event->type > EVENT_PEER_REFUSED &&
-		   self->answer.head.incarnation == self->rows_incarnation &&
-		   stream_event_may(event->type, ROLE_REGISTRY, self->options.role)) {
-		self->rows++;
-		self->stats.rows++;
-		self->timeout_ms = now_ms + FOLLOWER_TIMEOUT_MS;
-		feed(self, INPUT_STORY, event);
+		   self->answer.head.incarnation == self->rows_incarnation) {
+		on_row(self, event, now_ms);
 	}
 }
 
@@ -363,6 +377,10 @@ bool follower_step(struct follower *self, int64_t now_ms)
 		if (number < self->expected)
 			return true;
 		self->expected = number + 1;
+		if (!stream_event_may(event.type, ROLE_REGISTRY, ROLE_NONE)) {
+			violate(self, &event);
+			return true;
+		}
 		self->stats.events++;
 		if (self->state == FOLLOWER_LIVE)
 			see(self, now_ms);

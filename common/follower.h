@@ -56,6 +56,7 @@ struct follower_stats {
 	uint64_t events, rows; /* handed to the core */
 	uint64_t resyncs, gaps, restarts_seen, overflows, timeouts, start_overs;
 	uint64_t dropped; /* frames of no use: stale, foreign, malformed */
+	uint64_t violations; /* events that are no story, or rows that are none of ours */
 	uint64_t blind;
 };
 

@@ -26,7 +26,7 @@ struct exchange {
 struct http_client {
 	struct http_client_options options;
 	CURLM *multi;
-	struct ev_timer timer;
+	struct ev_timer timer, rest;
 	struct exchange *first;
 	unsigned count;
 };
@@ -144,6 +144,11 @@ static void collect(struct http_client *client)
 		finish(exchange, result);
 		exchange_free(exchange);
 	}
+	if (client->count == 0 && !ev_is_active(&client->rest)) {
+		ev_now_update(client->options.loop);
+		ev_timer_set(&client->rest, (double)HTTP_REST_MS / 1000, 0);
+		ev_timer_start(client->options.loop, &client->rest);
+	}
 }
 
 /* ---- the loop ---- */
@@ -213,6 +218,41 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *context, vo
 	watch->io.data = watch;
 	ev_io_start(client->options.loop, &watch->io);
 	return 0;
+}
+
+/* ---- rest ---- */
+
+static CURLM *multi_new(struct http_client *client)
+{
+	CURLM *multi = curl_multi_init();
+
+	if (multi && curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, want_socket) == CURLM_OK &&
+	    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, client) == CURLM_OK &&
+	    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, want_timer) == CURLM_OK &&
+	    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, client) == CURLM_OK &&
+	    curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
+			      (long)client->options.connections_max) == CURLM_OK)
+		return multi;
+	if (multi)
+		(void)curl_multi_cleanup(multi);
+	return NULL;
+}
+
+/* libcurl looks at the connections that it keeps only when it wants one: those that their servers
+ * have closed would stay half closed for as long as nothing is asked.  It closes all of them with
+ * its handle.
+ */
+static void on_rest(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	struct http_client *client = timer->data;
+	CURLM *fresh;
+
+	(void)events;
+	ev_timer_stop(loop, timer);
+	if (client->count > 0 || !(fresh = multi_new(client)))
+		return; /* the next rest comes with the end of the next request */
+	(void)curl_multi_cleanup(client->multi);
+	client->multi = fresh;
 }
 
 /* ---- starting ---- */
@@ -297,6 +337,7 @@ bool http_client_start(struct http_client *client, const struct http_request *re
 		client->first->previous = exchange;
 	client->first = exchange;
 	client->count++;
+	ev_timer_stop(client->options.loop, &client->rest);
 	return true;
 }
 
@@ -330,16 +371,11 @@ int http_client_open(const struct http_client_options *options, struct http_clie
 		return err_raise(-ENOMEM);
 	}
 	client->options = *options;
-	client->multi = curl_multi_init();
 	ev_timer_init(&client->timer, on_timer, 0, 0);
-	client->timer.data = client;
-	if (!client->multi ||
-	    curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, want_socket) != CURLM_OK ||
-	    curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client) != CURLM_OK ||
-	    curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, want_timer) != CURLM_OK ||
-	    curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client) != CURLM_OK ||
-	    curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
-			      (long)options->connections_max) != CURLM_OK) {
+	ev_timer_init(&client->rest, on_rest, (double)HTTP_REST_MS / 1000, 0);
+	client->timer.data = client->rest.data = client;
+	client->multi = multi_new(client);
+	if (!client->multi) {
 		http_client_close(client);
 		return err_raise(-ENOMEM);
 	}
@@ -360,6 +396,7 @@ void http_client_close(struct http_client *client)
 	if (client->multi)
 		(void)curl_multi_cleanup(client->multi);
 	ev_timer_stop(client->options.loop, &client->timer);
+	ev_timer_stop(client->options.loop, &client->rest);
 	free(client);
 	curl_global_cleanup();
 }

@@ -3,7 +3,7 @@
  * sees libcurl.
  *
  * Nothing leads elsewhere: redirects are not followed, proxies not used, and the peer's certificate
- * is always checked.
+ * is always checked.  Connections are kept for the next request, but not beyond a rest.
  */
 #pragma once
 
@@ -14,6 +14,8 @@
 #include <ev.h>
 
 #include "proto/text.h"
+
+#define HTTP_REST_MS 2000 /* without any request: kept connections are closed */
 
 struct http_client_options {
 	struct ev_loop *loop;

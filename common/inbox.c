@@ -339,7 +339,7 @@ static void on_event(struct inbox *self, const struct stream_event *event, uint6
 		return;
 	if (!may_send(self, peer, event)) {
 		self->stats.violations++;
-		note(self, "inbox.violation", peer, stream_event_name(event->type));
+		note(self, "audit.violation", peer, stream_event_name(event->type));
 		return;
 	}
 	if (event->expires_ms != 0 && event->expires_ms <= now_ms) {

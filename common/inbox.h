@@ -28,7 +28,7 @@ enum inbox_sent {
 
 /* Something an operator should know. */
 struct inbox_note {
-	const char *what; /* a literal, e.g. "inbox.violation" */
+	const char *what; /* a literal, e.g. "audit.violation" */
 	struct peer peer;
 	const char *name; /* of the peer, if known; borrowed */
 	const char *detail;

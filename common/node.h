@@ -44,7 +44,7 @@ struct node_frame {
 /* Something an operator should know. */
 struct node_note {
 	enum node_wire wire;
-	const char *what; /* a literal, e.g. "inbox.violation" */
+	const char *what; /* a literal, e.g. "audit.violation" */
 	const char *detail;
 	struct peer peer; /* behind a ROUTER: whose frame it was */
 	const char *name; /* and its name, if known; borrowed */

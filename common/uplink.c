@@ -220,14 +220,18 @@ static void on_refused(struct uplink *self, const struct stream_event *event, in
 	}
 }
 
-static bool is_ours(const struct uplink *self, const struct stream_event *event, int64_t now_ms)
+static bool is_welcomed(const struct uplink *self)
 {
 	return self->state == UPLINK_WELCOMED &&
-	       self->intake.head.incarnation == self->server_incarnation &&
-	       event->incarnation == self->server_incarnation &&
+	       self->intake.head.incarnation == self->server_incarnation;
+}
+
+static bool may_say(const struct uplink *self, const struct stream_event *event)
+{
+	return event->incarnation == self->server_incarnation &&
 	       text_is(event->source, self->server_name) &&
 	       stream_event_may(event->type, self->options.server, self->options.role) &&
-	       (event->expires_ms == 0 || event->expires_ms > now_ms);
+	       !stream_event_may(event->type, self->options.server, ROLE_NONE); /* published */
 }
 
 static void on_event(struct uplink *self, const struct stream_event *event, int64_t now_ms)
@@ -236,7 +240,12 @@ static void on_event(struct uplink *self, const struct stream_event *event, int6
 		on_welcome(self, event, now_ms);
 	} else if (event->type == EVENT_PEER_REFUSED) {
 		on_refused(self, event, now_ms);
-	} else if (!is_ours(self, event, now_ms)) {
+	} else if (!is_welcomed(self)) {
+		self->stats.received_dropped++;
+	} else if (!may_say(self, event)) {
+		self->stats.violations++;
+		note(self, "audit.violation", stream_event_name(event->type));
+	} else if (event->expires_ms != 0 && event->expires_ms <= now_ms) {
 		self->stats.received_dropped++;
 	} else if (event->type == EVENT_PEER_ACK) {
 		on_ack(self, event->peer_ack.upto, now_ms);

@@ -64,7 +64,8 @@ struct uplink_stats {
 	uint64_t requests_resent; /* entries that left once more */
 	uint64_t sends_dropped; /* not welcomed, or the connection took nothing more */
 	uint64_t received; /* messages handed to the core */
-	uint64_t received_dropped; /* wrong incarnation, source, role, form, or expired */
+	uint64_t received_dropped; /* wrong incarnation, source, form, or expired */
+	uint64_t violations; /* not for this server to send, or under another's name */
 	uint64_t hellos, welcomes, refusals;
 };
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #define SAID_SIZE 2048 /* the end of what a child said */
 #define LINE_SIZE 64 /* of its progress; longer lines are not those that count */
 #define EXIT_NO_PROGRAM 127
+#define COPY "weir-copy"
 
 /* The child's descriptors beside 0, 1 and 2. */
 enum { FD_PROGRESS = 3, FD_PRESET = 4, FD_FIRST_FREE = 5 };
@@ -235,12 +237,16 @@ static int lift(int *fd)
 	return 0;
 }
 
-/* A preset has less than a pipe holds, so it is written before anybody reads. */
+/* A preset has less than a pipe holds, so it is written before anybody reads.  The server is told
+ * the name that it was called by (tcUrl), though the connection goes to an address.
+ */
 static int write_preset(int fd, const struct local_destination *destination)
 {
-	char preset[2 * OUTPUT_URL_MAX + 64];
-	int length = snprintf(preset, sizeof preset, "rtmp_app=%s\nrtmp_playpath=%s\n",
-			      destination->app, destination->playpath);
+	char preset[4 * OUTPUT_URL_MAX + 128];
+	int length = snprintf(
+		preset, sizeof preset, "rtmp_app=%s\nrtmp_playpath=%s\nrtmp_tcurl=%s%s\n%s",
+		destination->app, destination->playpath, destination->place, destination->app,
+		strncmp(destination->place, "rtmps:", 6) == 0 ? "tls_verify=1\n" : "");
 	bool written = write(fd, preset, (size_t)length) == length;
 
 	explicit_bzero(preset, sizeof preset);
@@ -295,17 +301,27 @@ static _Noreturn void become(const struct pipes *pipes, pid_t parent, char *cons
 	_exit(EXIT_NO_PROGRAM);
 }
 
-static pid_t spawn(const struct pipes *pipes, const char *source, const char *place)
+/* Beside our own program, or wherever programs are. */
+static const char *find_copy(char path[PATH_MAX])
 {
-	/* Probing as ffmpeg likes it: with less it overlooks the picture. */
-	const char *arguments[] = { "ffmpeg",	 "-nostdin",  "-hide_banner",
-				    "-loglevel", "warning",   "-rw_timeout",
-				    "10000000",	 "-i",	      source,
-				    "-map",	 "0",	      "-c",
-				    "copy",	 "-flvflags", "no_duration_filesize",
-				    "-progress", "pipe:3",    "-fpre",
-				    "/dev/fd/4", "-f",	      "flv",
-				    place,	 NULL };
+	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - sizeof COPY - 1);
+
+	while (length > 0 && path[length - 1] != '/')
+		length--;
+	if (length <= 0)
+		return COPY;
+	memcpy(path + length, COPY, sizeof COPY);
+	return access(path, X_OK) == 0 ? path : COPY;
+}
+
+static pid_t spawn(const struct local_children_options *options, const struct pipes *pipes,
+		   const char *source, const char *place)
+{
+	char program[PATH_MAX];
+	const char *arguments[] = {
+		find_copy(program), source, place, options->private_ok ? "private" : "public",
+		options->own_ports, NULL
+	};
 	const char *path = getenv("PATH");
 	CLEANUP(free_at) void *variable = NULL;
 	pid_t parent = getpid();
@@ -348,7 +364,7 @@ int local_children_start(struct local_children *self, uint64_t serial, const cha
 	child = calloc(1, sizeof *child);
 	if (!child)
 		return err_raise(-ENOMEM);
-	child->pid = spawn(&pipes, source, destination->place);
+	child->pid = spawn(&self->options, &pipes, source, destination->place);
 	if (child->pid > 0)
 		pidfd = pidfd_open(child->pid, 0);
 	if (pidfd < 0) {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* local_children.h - one ffmpeg for each copy of a stream to another server.
+/* local_children.h - one ffmpeg for each copy of a stream to another server, begun by weir-copy
+ * (copy_main.c), which judges where it goes.
  *
  * A child dies with this process, is in a group of its own, and gets the destination's key through
  * a pipe, as a preset file: nobody can read it in the list of arguments.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <ev.h>
@@ -16,6 +18,8 @@
 
 struct local_children_options {
 	struct ev_loop *loop;
+	const char *own_ports; /* "1935,8005": no destination may be one of them; borrowed */
+	bool private_ok; /* destinations may be in our networks */
 	void (*moved)(void *context, uint64_t serial); /* more has left for the destination */
 	/* It is over; @error: why, in words without any key; NULL: its source has ended. */
 	void (*ended)(void *context, uint64_t serial, const char *error);

@@ -9,6 +9,7 @@
 #include "common/http_client.h"
 
 #define LOCAL_LOOK_TIMEOUT_MS 2000
+#define LOCAL_OWN_PORTS_SIZE 64 /* five of at most five digits */
 #define LOCAL_ADDRESS_SIZE (LOCAL_BASE_SIZE + INPUT_ID_MAX + 64)
 
 enum job_state {
@@ -38,6 +39,7 @@ struct provider {
 	struct local_children *children;
 	struct ev_timer turn, poll, wake;
 	struct job *first, **last;
+	char own_ports[LOCAL_OWN_PORTS_SIZE];
 	char mark[MARK_MAX + 1]; /* that the last input was made with */
 	bool looking, look_owed, settled, sweep_owed;
 	bool up, up_known; /* what the last look said */

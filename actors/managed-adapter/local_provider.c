@@ -454,16 +454,39 @@ static void local_shut(struct provider *self)
 	free(self);
 }
 
+/* Where this installation listens: no copy of a stream is to come back to it. */
+static void list_ports(const struct config *config, char *out, size_t size)
+{
+	const char *const listens[] = { config->local_rtmp_listen, config->local_http_listen,
+					config->local_control_listen, config->managed_listen,
+					config->gateway_listen };
+	size_t length = 0;
+
+	for (size_t i = 0; i < sizeof listens / sizeof listens[0]; i++) {
+		char host[CONFIG_HOST_SIZE];
+		uint16_t port;
+
+		if (config_split_listen(listens[i], host, &port))
+			length += (size_t)snprintf(out + length, size - length, "%s%u",
+						   length ? "," : "", port);
+	}
+}
+
 static int open_parts(struct provider *self)
 {
+	const struct config *config = self->options.config;
 	int r = http_client_open(
 		&(struct http_client_options){ .loop = self->options.loop,
 					       .connections_max = CONNECTIONS_MAX },
 		&self->client);
 
+	list_ports(config, self->own_ports, sizeof self->own_ports);
 	if (r == 0)
 		r = local_children_open(
 			&(struct local_children_options){ .loop = self->options.loop,
+							  .own_ports = self->own_ports,
+							  .private_ok =
+								  config->managed_private_outputs,
 							  .moved = on_moved,
 							  .ended = on_ended,
 							  .context = self },

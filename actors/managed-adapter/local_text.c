@@ -242,12 +242,15 @@ const char *local_words(struct text said, int code)
 	static const struct {
 		const char *said, *words;
 	} table[] = {
+		{ "destination not allowed", "destination not allowed" },
+		{ "host not found", "host not found" },
 		{ "Connection refused", "connection refused" },
 		{ "Failed to resolve hostname", "host not found" },
 		{ "Connection timed out", "connection timed out" },
 		{ "No route to host", "no route to host" },
 		{ "Network is unreachable", "network unreachable" },
 		{ "Server error", "refused by the destination" },
+		{ "certificate failed verification", "certificate not accepted" },
 		{ "TLS", "no secure connection" },
 		{ "Broken pipe", "connection lost" },
 		{ "Connection reset", "connection lost" },

@@ -192,12 +192,8 @@ static bool all_zero(const uint16_t *groups, unsigned count)
 	return true;
 }
 
-enum managed_address managed_address_6(struct text host)
+static enum managed_address judge_6(const uint16_t groups[GROUPS])
 {
-	uint16_t groups[GROUPS] = { 0 };
-
-	if (host.length == 0 || !read_6(host, groups)) /* a zone is none of ours either */
-		return ADDRESS_INVALID;
 	uint32_t last = (uint32_t)groups[6] << 16 | groups[7];
 
 	if (all_zero(groups, 5) && (groups[5] == 0 || groups[5] == 0xffff))
@@ -208,4 +204,22 @@ enum managed_address managed_address_6(struct text host)
 		return judge_4((uint32_t)groups[1] << 16 | groups[2]); /* 6to4 */
 	/* Only 2000::/3 is given out to the world; fc00::/7, fe80::/10, ff00::/8 are not of it. */
 	return groups[0] >> 13 == 1 ? ADDRESS_PUBLIC : ADDRESS_INTERNAL;
+}
+
+enum managed_address managed_address_6(struct text host)
+{
+	uint16_t groups[GROUPS] = { 0 };
+
+	if (host.length == 0 || !read_6(host, groups)) /* a zone is none of ours either */
+		return ADDRESS_INVALID;
+	return judge_6(groups);
+}
+
+enum managed_address managed_address_judge(const uint8_t bytes[MANAGED_ADDRESS_SIZE])
+{
+	uint16_t groups[GROUPS];
+
+	for (unsigned i = 0; i < GROUPS; i++)
+		groups[i] = (uint16_t)(bytes[2 * i] << 8 | bytes[2 * i + 1]);
+	return judge_6(groups);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* managed_address.h - literal addresses in URLs, in every form a resolver takes. */
+/* managed_address.h - addresses: literal ones in URLs, in every form a resolver takes, and those
+ * that names lead to.
+ */
 #pragma once
 
 #include "proto/text.h"
@@ -18,3 +20,8 @@ enum managed_address managed_address_4(struct text host);
  * judged by that.
  */
 enum managed_address managed_address_6(struct text host);
+
+#define MANAGED_ADDRESS_SIZE 16 /* IPv6; IPv4 as ::ffff:a.b.c.d */
+
+/* managed_address_judge() - ADDRESS_PUBLIC or ADDRESS_INTERNAL. */
+enum managed_address managed_address_judge(const uint8_t bytes[MANAGED_ADDRESS_SIZE]);

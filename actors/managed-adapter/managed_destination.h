@@ -21,7 +21,7 @@ struct managed_destination {
  * rtmp:// or rtmps://, a host, maybe a port; no user, no space, no control byte; at most
  * OUTPUT_URL_MAX bytes.  Unless @private_ok, no name of this machine, and no literal address, in
  * whatever form the resolver would take, that is loopback, link-local, private, shared, multicast
- * or reserved. A name that resolves to such an address is not seen here.
+ * or reserved.  What a name leads to is judged where the connection is made (local_reach.h).
  */
 const char *managed_destination_error(struct text url, bool private_ok);
 

@@ -21,6 +21,7 @@ process.on('exit', () => {
 export function mediaConfig(base) {
   return {
     'managed.provider': 'local',
+    'managed.private_outputs': 'true',
     'local.rtmp_listen': `127.0.0.1:${base}`,
     'local.http_listen': `127.0.0.1:${base + 1}`,
     'local.control_listen': `127.0.0.1:${base + 2}`,
@@ -67,6 +68,8 @@ export class LocalProvider extends Recorder {
     const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', command, ...args], {
       stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
       detached: true,
+      /* The stage is not where weir-copy is. */
+      env: { ...process.env, PATH: `${binDir}:${process.env.PATH}` },
     });
     let rest = '';
 

@@ -169,6 +169,20 @@ describe('local provider', () => {
     await over('copied', publisher);
   });
 
+  test('output: never to a port of our own, whatever it is called', async () => {
+    const { address, publisher } = await live('circular');
+    const { port } = new URL(address.replace(/^rtmp/, 'http'));
+
+    for (const [index, host] of ['127.0.0.1', 'localhost', '0x7f.1'].entries()) {
+      const url = `rtmp://${host}:${port}/live/circular2`;
+      const from = provider.entries.length;
+
+      await provider.call('output_add', { input_id: 'circular', output: index + 1, url });
+      assert.equal((await sent('circular', 'error', from)).error, 'destination not allowed', host);
+    }
+    await over('circular', publisher);
+  });
+
   test('output: the destination goes away and comes back', async () => {
     const { publisher } = await live('tenacious');
     const other = await Nginx.start();

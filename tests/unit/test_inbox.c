@@ -170,7 +170,7 @@ Test(inbox, what_a_role_may_not_send_is_dropped_but_counts_as_handled)
 	greet(client);
 	frame(client, 1, wrong, 4, 0);
 	cr_assert_eq(inbox.stats.violations, 3);
-	cr_assert_str_eq(noted, "inbox.violation");
+	cr_assert_str_eq(noted, "audit.violation");
 	cr_assert_eq(input_count, 1);
 	cr_assert_eq(inputs[0].request, 4);
 	inbox_flush(&inbox, 0);

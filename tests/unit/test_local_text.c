@@ -194,6 +194,12 @@ Test(local_text, last_words)
 			 "connection lost");
 	cr_expect_str_eq(local_words(TEXT("rtmp://a/live/key123: Input/output error"), 1),
 			 "connection failed");
+	cr_expect_str_eq(local_words(TEXT("[tls] Peer certificate failed verification\n"
+					  "rtmps://a/: Input/output error"),
+				     1),
+			 "certificate not accepted");
+	cr_expect_str_eq(local_words(TEXT("destination not allowed\n"), 1),
+			 "destination not allowed");
 	cr_expect_str_eq(local_words(TEXT("key123"), 1), "ended");
 	cr_expect_str_eq(local_words(TEXT(""), 127), "ffmpeg cannot be started");
 }

@@ -234,7 +234,9 @@ Test(uplink, only_the_welcomed_life_is_heard)
 	say((struct stream_event){ .type = EVENT_DELIVER_STOP }, 0); /* not for a registry */
 	say((struct stream_event){ .type = EVENT_REGISTRY_CAPABILITIES, .expires_ms = 9 }, 9);
 	cr_assert_eq(input_count, 2);
-	cr_assert_eq(uplink.stats.received_dropped, 4);
+	cr_assert_eq(uplink.stats.received_dropped, 2);
+	cr_assert_eq(uplink.stats.violations, 2);
+	cr_assert_str_eq(noted, "audit.violation");
 }
 
 Test(uplink, a_server_of_another_role_is_not_taken)
