@@ -22,6 +22,8 @@
 	K(FILE, gateway, apps_file, "", 0, 512, "the app directory") \
 	K(FILE, gateway, tls_cert_file, "", 0, 512, "PEM; empty: plain HTTP") \
 	K(FILE, gateway, tls_key_file, "", 0, 512, "PEM") \
+	K(BOOL, gateway, behind_proxy, "false", 0, 0, "plain HTTP is spoken beyond loopback: a proxy in front ends TLS") \
+	K(STR, gateway, proxies, "", 0, 512, "addresses, with commas: limits are those of the address in their X-Forwarded-For") \
 	K(INT, gateway, connections_max, "20000", 1, 1000000, "sockets of all kinds") \
 	K(INT, gateway, connections_per_address_max, "1000", 1, 1000000, "loopback is exempt") \
 	K(INT, gateway, admissions_per_s, "2000", 1, 1000000, "connections let in; the others wait in the listen queue") \
@@ -162,6 +164,11 @@ void config_fini(struct config *config);
  * Return: false if @listen is not of that form, or the port is not 1 to 65535.
  */
 bool config_split_listen(const char *listen, char *host, uint16_t *port);
+
+/* config_is_secret() - whether a file of @mode is for its owner alone.  Below
+ * $CREDENTIALS_DIRECTORY its group may read it.
+ */
+bool config_is_secret(const char *path, unsigned mode);
 
 /* The table as data, for the loader and for the page deploy/weir.conf. */
 enum config_type { CONFIG_INT, CONFIG_STR, CONFIG_FILE, CONFIG_BOOL };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,6 +18,7 @@
 
 #define SECRET_MIN 32 /* bytes of one secret; HMAC-SHA256 gains nothing from fewer */
 #define SECRET_FILE_MAX 65536 /* bytes */
+#define PROXIES_MAX 16 /* as gateway_forwarded.h has room for */
 #define GATEWAYS_MAX 64 /* as scripts/supervise scales to */
 
 static const struct config_key *key_at(enum config_index index)
@@ -173,6 +175,48 @@ static int check_words(const struct config_draft *draft, const struct config *co
 	return 0;
 }
 
+static int check_proxies(const struct config_draft *draft, const struct config *config)
+{
+	const char *at = config->gateway_proxies;
+
+	for (unsigned count = 0; *at; count++) {
+		size_t gap = strspn(at, " \t"), length = strcspn(at + gap, ", \t");
+		char address[INET6_ADDRSTRLEN] = "";
+		uint8_t ip[16];
+
+		if (length < sizeof address)
+			memcpy(address, at + gap, length);
+		if (count == PROXIES_MAX ||
+		    (inet_pton(AF_INET, address, ip) != 1 && inet_pton(AF_INET6, address, ip) != 1))
+			return config_refuse(draft, KEY_gateway_proxies,
+					     "must be at most %d addresses with commas between "
+					     "them, such as 10.0.0.1, 2001:db8::1",
+					     PROXIES_MAX);
+		at += gap + length;
+		at += strspn(at, " \t");
+		if (*at == ',' && at[1])
+			at++;
+		else if (*at)
+			return config_refuse(draft, KEY_gateway_proxies,
+					     "has \"%s\" behind an address", at);
+	}
+	return 0;
+}
+
+/* Tokens and keys are not to go over a network in the clear. */
+static int check_plain(const struct config_draft *draft, const struct config *config)
+{
+	char host[CONFIG_HOST_SIZE];
+	uint16_t port;
+
+	if (*config->gateway_tls_cert_file || config->gateway_behind_proxy ||
+	    !config_split_listen(config->gateway_listen, host, &port) || is_loopback(host))
+		return 0;
+	return config_refuse(draft, KEY_gateway_listen,
+			     "needs gateway.tls_cert_file beyond loopback; or set "
+			     "gateway.behind_proxy = true if a proxy in front ends TLS");
+}
+
 static int check_tls(const struct config_draft *draft, const struct config *config)
 {
 	bool cert = *config->gateway_tls_cert_file != '\0';
@@ -184,7 +228,7 @@ static int check_tls(const struct config_draft *draft, const struct config *conf
 	if (key && !cert)
 		return config_refuse(draft, KEY_gateway_tls_key_file,
 				     "needs gateway.tls_cert_file beside it");
-	return 0;
+	return check_plain(draft, config);
 }
 
 static int check_file(const struct config_draft *draft, const struct config *config,
@@ -207,14 +251,16 @@ static int check_file(const struct config_draft *draft, const struct config *con
 	return 0;
 }
 
-/* systemd gives a credential to a user by an access list, which shows in the mode as a group's
- * right. */
-static bool is_credential(const char *path)
+bool config_is_secret(const char *path, unsigned mode)
 {
-	const char *directory = getenv("CREDENTIALS_DIRECTORY");
-	size_t length = directory ? strlen(directory) : 0;
+	const char *given = secure_getenv("CREDENTIALS_DIRECTORY");
+	size_t length = given ? strlen(given) : 0;
 
-	return length > 0 && strncmp(path, directory, length) == 0 && path[length] == '/';
+	/* systemd gives a credential to a user by an access list, which shows as a group's right. */
+	if (length > 0 && strncmp(path, given, length) == 0 && path[length] == '/' &&
+	    !strstr(path + length, "/../"))
+		mode &= ~(unsigned)S_IRGRP;
+	return !(mode & (S_IRWXG | S_IRWXO));
 }
 
 /* A file with a secret: nobody but its owner may read or write it. */
@@ -224,8 +270,7 @@ static int check_secret_mode(const struct config_draft *draft, const struct conf
 	const char *path = string_of(config, key);
 	struct stat status;
 
-	if (!*path || stat(path, &status) < 0 ||
-	    !(status.st_mode & (is_credential(path) ? 037 : 077)))
+	if (!*path || stat(path, &status) < 0 || config_is_secret(path, status.st_mode))
 		return 0;
 	return config_refuse(draft, key,
 			     "others than its owner may use it (mode %04o); run: chmod 600 %s",
@@ -310,6 +355,8 @@ int config_check(const struct config_draft *draft, const struct config *config)
 		r = check_words(draft, config);
 	if (r == 0)
 		r = check_tls(draft, config);
+	if (r == 0)
+		r = check_proxies(draft, config);
 	for (size_t i = 0; i < CONFIG_KEY_COUNT && r == 0; i++)
 		if (key_at((enum config_index)i)->type == CONFIG_FILE)
 			r = check_file(draft, config, (enum config_index)i);

@@ -29,6 +29,9 @@ struct gateway_addresses *gateway_addresses_init(void *memory, uint32_t connecti
 uint32_t gateway_address_enter(struct gateway_addresses *self,
 			       const uint8_t ip[GATEWAY_ADDRESS_SIZE]);
 
+/* gateway_address_exempt() - the handle of those without limits: to be given back as any other. */
+uint32_t gateway_address_exempt(void);
+
 /* gateway_address_leave() - one less. */
 void gateway_address_leave(struct gateway_addresses *self, uint32_t handle, int64_t now_ms);
 

@@ -41,6 +41,14 @@ static void refuse_glasses(struct gateway_shell *shell, bool token_given,
 	refuse(shell, &message, verdict);
 }
 
+/* A wrong key, or an unknown package: which of them is not for others to know. */
+static void key_refused(struct gateway_shell *shell, uint64_t link)
+{
+	daemon_count(shell->daemon, "gateway.keys_refused", 1);
+	log_limited("gateway.key_refused", log_u64("link", link));
+	gateway_ws_failed(shell->ws, link);
+}
+
 static void refuse_app(struct gateway_shell *shell, struct text code, struct text reason,
 		       struct gateway_ws_verdict *verdict)
 {
@@ -178,7 +186,7 @@ static void on_opened(void *context, uint64_t link)
 	if (guest->init.type == EDGE_NONE)
 		return;
 	if (!guest->key_ok)
-		gateway_ws_failed(shell->ws, link);
+		key_refused(shell, link);
 	gateway_feed(shell, &(struct gateway_edge){ .type = GATEWAY_MESSAGE,
 						    .link = link,
 						    .user = guest->user,
@@ -205,7 +213,7 @@ static void on_message(void *context, uint64_t link, enum gateway_ws_kind kind, 
 		edge.key_ok = gateway_apps_key_ok(&shell->apps, message.tpa_connection_init.package,
 						  message.tpa_connection_init.api_key);
 		if (!edge.key_ok)
-			gateway_ws_failed(shell->ws, link);
+			key_refused(shell, link);
 	}
 	gateway_feed(shell, &edge);
 }
@@ -287,6 +295,12 @@ static bool read_body(struct gateway_shell *shell, enum edge_type type, struct t
 	return edge_decode(&input, out) == 0;
 }
 
+static void call_unauthorized(struct gateway_shell *shell, const char *what)
+{
+	daemon_count(shell->daemon, "gateway.tokens_refused", 1);
+	log_limited("gateway.call_refused", log_str("what", what));
+}
+
 /* Calls of a user, who is known by the core token. */
 static void call_core(struct gateway_shell *shell, const struct gateway_ws_request *request,
 		      enum gateway_action action, struct text package)
@@ -296,7 +310,7 @@ static void call_core(struct gateway_shell *shell, const struct gateway_ws_reque
 
 	if (!verify(shell, gateway_http_bearer(request->authorization), &claims) ||
 	    claims.email.length == 0) {
-		daemon_count(shell->daemon, "gateway.tokens_refused", 1);
+		call_unauthorized(shell, "token");
 		refuse_call(shell, request->call, 401, TEXT("Unauthorized"));
 		return;
 	}
@@ -339,7 +353,7 @@ static void call_output(struct gateway_shell *shell, const struct gateway_ws_req
 	package = message.output.package.length > 0 ? message.output.package : request->package;
 	if (!gateway_apps_key_ok(&shell->apps, package,
 				 gateway_http_bearer(request->authorization))) {
-		daemon_count(shell->daemon, "gateway.tokens_refused", 1);
+		call_unauthorized(shell, "key");
 		refuse_output(shell, request->call, 401, TEXT("UNAUTHORIZED"),
 			      TEXT("packageName and its API key as bearer are needed"));
 		return;

@@ -11,6 +11,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include "common/config.h"
 #include "common/ini.h"
 #include "proto/json.h"
 
@@ -340,8 +341,9 @@ static int load_file(const char *file, struct gateway_secrets *out, char *error)
 
 	if (stat(file, &status) < 0)
 		return config_error(file, strerror(errno), error);
-	if (status.st_mode & S_IRWXO)
-		return config_error(file, "others may read it; chmod o= it", error);
+	if (!config_is_secret(file, status.st_mode))
+		return config_error(file, "others than its owner may use it; run: chmod 600",
+				    error);
 	r = ini_read(file, GATEWAY_SECRET_FILE_MAX, &bytes, &length);
 	if (r == -EFBIG)
 		return config_error(file, "too long: one secret a line is expected", error);

@@ -54,7 +54,7 @@ int gateway_secrets_parse(struct text lines, const char *name, struct gateway_se
 
 /* gateway_secrets_load() - from @file, or, if that is empty, from @environment (may be NULL).
  *
- * A file that others than owner and group may read is refused.
+ * A file that others than its owner may use is refused (config_is_secret()).
  *
  * Return: 0 or GATEWAY_JWT_E_CONFIG; @out is written only on success.
  */

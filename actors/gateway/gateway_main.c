@@ -65,6 +65,25 @@ static void carry_answer(struct gateway_shell *shell, const struct gateway_out *
 			  (struct text){ shell->answer, length > 0 ? (uint32_t)length : 0 });
 }
 
+/* For whoever looks after security; what sockets and doors refuse is told there. */
+static bool is_audited(const char *name)
+{
+	static const char *const others[] = { "gateway.inits_refused", "gateway.starts_fenced",
+					      "gateway.stops_fenced" };
+
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		if (strcmp(name, others[i]) == 0)
+			return true;
+	return strncmp(name, "gateway.limit_", strlen("gateway.limit_")) == 0;
+}
+
+static void tell(struct gateway_shell *shell, const char *name, uint64_t more)
+{
+	daemon_count(shell->daemon, name, more);
+	if (is_audited(name))
+		log_limited(name, log_u64("count", more));
+}
+
 static void tell_counts(struct gateway_shell *shell)
 {
 	const struct gateway_counts *now = gateway_counts(shell->core);
@@ -73,7 +92,7 @@ static void tell_counts(struct gateway_shell *shell)
 		return;
 #define TELL(member, name) \
 	if (now->member != shell->counted.member) \
-		daemon_count(shell->daemon, name, now->member - shell->counted.member);
+		tell(shell, name, now->member - shell->counted.member);
 	GATEWAY_COUNTERS(TELL)
 #undef TELL
 	shell->counted = *now;
@@ -317,6 +336,7 @@ static int open_edge(struct gateway_shell *shell, const struct daemon_options *d
 		.loop = daemon_loop(shell->daemon),
 		.listen = config->gateway_listen,
 		.direct_port = direct_port(config, daemon->name),
+		.proxies = config->gateway_proxies,
 		.tls_cert_file = config->gateway_tls_cert_file,
 		.tls_key_file = config->gateway_tls_key_file,
 		.connections_max = connections,

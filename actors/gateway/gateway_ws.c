@@ -184,8 +184,10 @@ int gateway_ws_reload_tls(struct gateway_ws *ws)
 		return 0;
 	if (is_pair(ws->options.tls_cert_file, ws->options.tls_key_file) &&
 	    lws_tls_cert_updated(ws->context, ws->options.tls_cert_file, ws->options.tls_key_file,
-				 NULL, 0, NULL, 0) == 0)
+				 NULL, 0, NULL, 0) == 0) {
+		log_info("gateway.tls_loaded", log_str("certificate", ws->options.tls_cert_file));
 		return 0;
+	}
 	return refuse_tls(ws);
 }
 
@@ -265,6 +267,7 @@ int gateway_ws_open(const struct gateway_ws_options *options, struct gateway_ws 
 	ws->controls =
 		(struct gateway_rate){ 1000000 / options->controls_per_s, options->controls_per_s };
 	ws->visit_free = ws->lost_first = WS_NONE;
+	(void)gateway_proxies_read(options->proxies, &ws->proxies);
 	gateway_ws_clock_init(ws);
 	gateway_ws_listen_init(ws);
 	r = allocate(ws);

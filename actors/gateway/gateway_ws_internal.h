@@ -6,6 +6,7 @@
 
 #include "actors/gateway/gateway_address.h"
 #include "actors/gateway/gateway_core.h"
+#include "actors/gateway/gateway_forwarded.h"
 #include "actors/gateway/gateway_rate.h"
 #include "actors/gateway/gateway_ws.h"
 
@@ -63,6 +64,7 @@ struct visit {
 	uint64_t link; /* its upgrade was accepted */
 	uint8_t kind;
 	bool upgrade, called, answered;
+	bool proxied; /* by one of ours, and for whom is not known yet */
 	struct gateway_ws_request request;
 	char *texts, *body, *answer; /* texts: what @request points into while the body comes */
 	size_t body_length, body_size, answer_length;
@@ -80,6 +82,7 @@ struct gateway_ws {
 	struct gateway_rate messages, controls, admissions;
 	int64_t admissions_free_us;
 	struct gateway_addresses *addresses;
+	struct gateway_proxies proxies;
 	struct listener listeners[WS_LISTENERS];
 	struct ev_timer timer, accept_pause;
 	struct ev_idle telling;
@@ -123,6 +126,9 @@ void gateway_ws_listen_fini(struct gateway_ws *ws);
  * Return: 0 or GATEWAY_WS_E_LISTEN.
  */
 int gateway_ws_listen(struct gateway_ws *ws);
+
+/* gateway_ws_refused() - a connection was one too many of its address, or of all. */
+void gateway_ws_refused(const struct gateway_ws *ws);
 
 /* gateway_ws_left() - a connection from @address is gone. */
 void gateway_ws_left(struct gateway_ws *ws, uint32_t address);

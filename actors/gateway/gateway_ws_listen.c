@@ -22,24 +22,32 @@ void gateway_ws_left(struct gateway_ws *ws, uint32_t address)
 	ws->connections--;
 }
 
+void gateway_ws_refused(const struct gateway_ws *ws)
+{
+	gateway_ws_count(ws, "gateway.connections_refused");
+	log_limited("gateway.connection_refused", log_u64("connections", ws->connections));
+}
+
 /* Before a byte is read: whoever is over a limit costs one accept(). */
 static void welcome(struct gateway_ws *ws, int fd, const uint8_t ip[GATEWAY_ADDRESS_SIZE])
 {
 	struct visit *visit = NULL;
 	uint32_t address = GATEWAY_ADDRESS_NONE;
+	const bool proxied = gateway_proxies_have(&ws->proxies, ip);
 
 	if (ws->connections < ws->options.connections_max + GATEWAY_DOORWAY_MAX)
-		address = gateway_address_enter(ws->addresses, ip);
+		address = proxied ? gateway_address_exempt()
+				  : gateway_address_enter(ws->addresses, ip);
 	if (address != GATEWAY_ADDRESS_NONE)
 		visit = gateway_ws_visit_begin(ws, address);
 	if (!visit) {
 		if (address != GATEWAY_ADDRESS_NONE)
 			gateway_address_leave(ws->addresses, address, gateway_ws_now_ms());
-		gateway_ws_count(ws, "gateway.connections_refused");
-		log_limited("gateway.connection_refused", log_u64("connections", ws->connections));
+		gateway_ws_refused(ws);
 		(void)close(fd);
 		return;
 	}
+	visit->proxied = proxied;
 	ws->connections++;
 	const lws_adopt_desc_t adopt = {
 		.vh = ws->vhost,

@@ -8,6 +8,7 @@
 #define TEXT_MAX GATEWAY_WS_HEAD_MAX /* the library has no more of any text */
 #define ANSWER_HEAD_MAX 256
 #define HEADER_WORD_MAX 16 /* longer than any word that a header is compared with */
+#define STATUS_UNAUTHORIZED 401
 #define KEY_DIGITS 22
 #define KEY_LENGTH 24
 
@@ -177,6 +178,45 @@ static bool keep_request(struct visit *visit)
 	return true;
 }
 
+/* ---- for whom ---- */
+
+enum origin { ORIGIN_OK, ORIGIN_BROKEN, ORIGIN_CROWDED };
+
+/* Of a connection of a proxy: from now on it counts as one of whom it speaks for.  Without a word
+ * of the proxy it is about itself.
+ */
+static enum origin find_origin(struct gateway_ws *ws, struct visit *visit)
+{
+	uint8_t ip[GATEWAY_ADDRESS_SIZE];
+	char *at = ws->texts;
+	struct text header;
+	uint32_t address;
+
+	if (!visit->proxied)
+		return ORIGIN_OK;
+	visit->proxied = false;
+	header = copy_token(visit->wsi, WSI_TOKEN_X_FORWARDED_FOR, &at);
+	if (header.length == 0)
+		return ORIGIN_OK;
+	if (!gateway_forwarded(&ws->proxies, header, ip))
+		return ORIGIN_BROKEN;
+	address = gateway_address_enter(ws->addresses, ip);
+	if (address == GATEWAY_ADDRESS_NONE) {
+		gateway_ws_refused(ws);
+		return ORIGIN_CROWDED;
+	}
+	visit->address = address;
+	return ORIGIN_OK;
+}
+
+static bool is_blocked(struct gateway_ws *ws, const struct visit *visit)
+{
+	if (!gateway_address_blocked(ws->addresses, visit->address, gateway_ws_now_ms()))
+		return false;
+	gateway_ws_limit(ws, "gateway.limit_failures");
+	return true;
+}
+
 /* ---- upgrades ---- */
 
 static void write_raw(struct lws *wsi, struct text bytes)
@@ -230,19 +270,32 @@ static struct text upgrade_refusal(const struct visit *visit)
 	return (struct text){ 0 };
 }
 
+static struct text origin_refusal(struct gateway_ws *ws, struct visit *visit)
+{
+	switch (find_origin(ws, visit)) {
+	case ORIGIN_BROKEN:
+		return TEXT(REFUSAL("400 Bad Request", "", "X-Forwarded-For is not understood"));
+	case ORIGIN_CROWDED:
+		return TEXT(REFUSAL("429 Too Many Requests", "", "Too many connections"));
+	case ORIGIN_OK:
+		break;
+	}
+	if (is_blocked(ws, visit))
+		return TEXT(REFUSAL("429 Too Many Requests", "", "Too many failures"));
+	return (struct text){ 0 };
+}
+
 int gateway_ws_visit_upgrade(struct gateway_ws *ws, struct visit *visit, const char *protocol)
 {
 	struct gateway_ws_verdict verdict = { .decision = GATEWAY_WS_DESTROY };
-	int64_t now_ms = gateway_ws_now_ms();
 	struct text refusal;
 
 	if (visit->upgrade || strcasecmp(protocol, "websocket") != 0)
 		return -1;
 	visit->upgrade = true;
-	if (gateway_address_blocked(ws->addresses, visit->address, now_ms)) {
-		gateway_ws_limit(ws, "gateway.limit_failures");
-		write_raw(visit->wsi,
-			  TEXT(REFUSAL("429 Too Many Requests", "", "Too many failures")));
+	refusal = origin_refusal(ws, visit);
+	if (refusal.length > 0) {
+		write_raw(visit->wsi, refusal);
 		return -1;
 	}
 	read_request(ws, visit);
@@ -254,7 +307,7 @@ int gateway_ws_visit_upgrade(struct gateway_ws *ws, struct visit *visit, const c
 	}
 	ws->options.events.upgrade(ws->options.events.context, &visit->request, &verdict);
 	if (verdict.failed)
-		gateway_address_failed(ws->addresses, visit->address, now_ms);
+		gateway_address_failed(ws->addresses, visit->address, gateway_ws_now_ms());
 	if (verdict.decision == GATEWAY_WS_REFUSE)
 		write_raw(visit->wsi, verdict.bytes);
 	if (verdict.decision != GATEWAY_WS_ACCEPT)
@@ -335,6 +388,8 @@ void gateway_ws_answer(struct gateway_ws *ws, uint64_t call, unsigned status, st
 
 	if (visit->id != call || visit->answered)
 		return;
+	if (status == STATUS_UNAUTHORIZED)
+		gateway_address_failed(ws->addresses, visit->address, gateway_ws_now_ms());
 	keep_answer(visit, status, body);
 	(void)lws_rx_flow_control(visit->wsi, 1); /* or it would not write either */
 	lws_callback_on_writable(visit->wsi);
@@ -380,12 +435,29 @@ static int64_t content_length(struct lws *wsi)
 	return length;
 }
 
+/* Refuses by answering. */
+static void admit_call(struct gateway_ws *ws, struct visit *visit)
+{
+	enum origin origin = find_origin(ws, visit);
+
+	if (origin == ORIGIN_BROKEN)
+		refuse(visit, 400, "X-Forwarded-For is not understood");
+	else if (origin == ORIGIN_CROWDED)
+		refuse(visit, 429, "Too many connections");
+	else if (lws_hdr_total_length(visit->wsi, WSI_TOKEN_HTTP_AUTHORIZATION) > 0 &&
+		 is_blocked(ws, visit))
+		refuse(visit, 429, "Too many failures");
+}
+
 int gateway_ws_visit_request(struct gateway_ws *ws, struct visit *visit)
 {
 	int64_t length = content_length(visit->wsi);
 
 	if (visit->called || visit->answered || visit->texts)
 		return -1; /* one call per connection */
+	admit_call(ws, visit);
+	if (visit->answered)
+		return gateway_ws_visit_complete(ws, visit);
 	if (length < 0)
 		refuse(visit, 400, "Content-Length is needed");
 	else if (length > GATEWAY_BODY_MAX)

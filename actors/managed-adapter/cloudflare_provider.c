@@ -259,8 +259,8 @@ static int read_secret(const char *key, const char *file, char *out)
 
 	if (stat(file, &status) < 0)
 		return refuse(key, strerror(errno));
-	if (status.st_mode & S_IRWXO)
-		return refuse(key, "others may read the file; chmod o= it");
+	if (!config_is_secret(file, status.st_mode))
+		return refuse(key, "others than its owner may use the file; run: chmod 600");
 	r = ini_read(file, SECRET_SIZE - 1, &bytes, &length);
 	if (r < 0)
 		return refuse(key, strerror(-r));

@@ -10,8 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LOCAL_REACH_ADDRESSES_MAX 32 /* of one name, or of this machine; what has more is refused \
-				      */
+#define LOCAL_REACH_ADDRESSES_MAX \
+	32 /* of one name, or of this machine; what has more is refused \
+	    */
 #define LOCAL_REACH_PORTS_MAX 8 /* of our own */
 #define LOCAL_REACH_HOST_MAX 253
 #define LOCAL_REACH_PORT_RTMP 1935

@@ -1,5 +1,5 @@
 // Goal: no stream key, destination, token or api key is found where it must not be, after a whole run of unmanaged and
-// managed streams: not in arguments of processes, logs, the story, operational events, the history, answers of `weir`,
+// managed streams: not in arguments of processes, logs, any byte of any PUB socket, the story, operational events, the history, answers of `weir`,
 // nor in files that others may read.
 // Method: the real system with the local provider, glasses that really publish, a copy to a second server; everything it
 // says is kept and searched.  The store, which must hold the keys, shows that the search finds them.
@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { GlassesSim } from '../lib/glasses.mjs';
 import { Nginx } from '../lib/nginx.mjs';
+import { RawTap } from '../lib/raw_tap.mjs';
 import { slack } from '../lib/recorder.mjs';
 import { SecretHunt } from '../lib/secret_hunt.mjs';
 import { PA, PB, World } from '../lib/world.mjs';
@@ -20,6 +21,7 @@ const key = (name) => `${name}-${randomBytes(12).toString('hex')}`;
 let nginx;
 let world;
 let tap;
+let raw;
 
 before(async () => {
   nginx = await Nginx.start();
@@ -31,9 +33,11 @@ before(async () => {
     },
   });
   tap = world.weir.tap('--history', '--ops');
+  raw = await RawTap.start(world.weir.runDir);
 });
 
 after(async () => {
+  await raw?.stop();
   await world?.close();
   await nginx?.stop();
 });
@@ -128,7 +132,13 @@ test('no secret is found where it must not be', { timeout: 240000 * slack }, asy
   const later = await asked(id, user.email);
   const dump = await world.weir.cli('tap', '--from', '1', '--until', `@${(Date.now() / 1000).toFixed(3)}`, '-o', 'jsonl');
 
+  const published = await raw.stop();
+
+  for (const daemon of ['registry', 'managed-adapter', 'unmanaged-adapter', 'gateway-1', 'gateway-2'])
+    assert.ok(raw.names.includes(`${daemon}.outbox`), `${daemon} was listened to: ${raw.names}`);
+  assert.ok(published.includes(id), 'what is published is heard');
   for (const [what, text] of Object.entries({
+    'what is published, byte for byte': published,
     'the log': world.weir.log(Infinity),
     'the tap': tap.entries.map((e) => e.text ?? '').join('\n'),
     'the history': dump,

@@ -286,6 +286,19 @@ ParameterizedTestParameters(config, combination_is_refused)
 		  "--set gateway.tls_cert_file=/dev/null: needs gateway.tls_key_file beside it" },
 		{ "gateway.tls_key_file=/dev/null",
 		  "--set gateway.tls_key_file=/dev/null: needs gateway.tls_cert_file beside it" },
+		{ "gateway.listen=0.0.0.0:8002",
+		  "--set gateway.listen=0.0.0.0:8002: needs gateway.tls_cert_file beyond loopback; "
+		  "or set gateway.behind_proxy = true if a proxy in front ends TLS" },
+		{ "gateway.listen=[::]:8002",
+		  "--set gateway.listen=[::]:8002: needs gateway.tls_cert_file beyond loopback; "
+		  "or set gateway.behind_proxy = true if a proxy in front ends TLS" },
+		{ "gateway.proxies=10.0.0.0/8",
+		  "--set gateway.proxies=10.0.0.0/8: must be at most 16 addresses with commas "
+		  "between them, such as 10.0.0.1, 2001:db8::1" },
+		{ "gateway.proxies=10.0.0.1 10.0.0.2",
+		  "--set gateway.proxies=10.0.0.1 10.0.0.2: has \"10.0.0.2\" behind an address" },
+		{ "gateway.proxies=10.0.0.1,",
+		  "--set gateway.proxies=10.0.0.1,: has \",\" behind an address" },
 		{ "gateway.apps_file=/nowhere/apps",
 		  "--set gateway.apps_file=/nowhere/apps: No such file or directory; create it, or "
 		  "leave the key empty" },

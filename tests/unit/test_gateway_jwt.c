@@ -249,7 +249,18 @@ Test(gateway_jwt, files)
 	cr_assert_eq(out.count, 1);
 	cr_assert_eq(fchmod(fd, 0644), 0);
 	cr_assert_eq(gateway_secrets_load(path, SECRET, &out, error), GATEWAY_JWT_E_CONFIG);
-	cr_assert_not_null(strstr(error, "others may read it"));
+	cr_assert_not_null(strstr(error, "others than its owner may use it"));
+	cr_assert_eq(fchmod(fd, 0640), 0);
+	cr_assert_eq(gateway_secrets_load(path, NULL, &out, error), GATEWAY_JWT_E_CONFIG);
+	setenv("CREDENTIALS_DIRECTORY", "/tmp", 1);
+	cr_assert_eq(gateway_secrets_load(path, NULL, &out, error), 0,
+		     "the directory keeps others out");
+	cr_assert_eq(fchmod(fd, 0644), 0);
+	cr_assert_eq(gateway_secrets_load(path, NULL, &out, error), GATEWAY_JWT_E_CONFIG);
+	cr_assert_eq(fchmod(fd, 0640), 0);
+	setenv("CREDENTIALS_DIRECTORY", "/tm", 1);
+	cr_assert_eq(gateway_secrets_load(path, NULL, &out, error), GATEWAY_JWT_E_CONFIG);
+	unsetenv("CREDENTIALS_DIRECTORY");
 	close(fd);
 	unlink(path);
 	cr_assert_eq(gateway_secrets_load(path, SECRET, &out, error), GATEWAY_JWT_E_CONFIG);
