@@ -10,6 +10,7 @@
 #include "actors/managed-adapter/provider.h"
 #include "common/daemon.h"
 #include "common/error.h"
+#include "common/log.h"
 
 struct shell {
 	struct managed core;
@@ -51,13 +52,37 @@ static void count(struct shell *shell)
 		daemon_count(shell->daemon, name, now->member - shell->counted.member);
 	MANAGED_COUNTERS(TELL)
 #undef TELL
+	if (now->foreign > 0 && now->foreign != shell->counted.foreign)
+		log_warn("audit.foreign_inputs", log_u64("inputs", now->foreign));
 	shell->counted = *now;
+}
+
+static void log_ask(const struct input *input)
+{
+	if (input->type != INPUT_MESSAGE || input->event->type != EVENT_PROVIDER_ASK ||
+	    !input->event->provider_ask.reconcile)
+		return;
+	log_info("audit.provider_reconcile", log_str("peer", input->peer_name),
+		 log_bool("dry_run", input->event->provider_ask.dry_run));
+}
+
+/* A leak has no stream: nothing but our mark is known of it. */
+static void log_delete(const struct stream_event *event)
+{
+	char input_id[INPUT_ID_MAX + 1], stream_id[STREAM_ID_MAX + 1];
+
+	log_info("audit.provider_delete",
+		 log_str("input_id",
+			 text_put(event->provider_delete.input_id, input_id, sizeof input_id)),
+		 log_str("stream_id", text_put(event->stream_id, stream_id, sizeof stream_id)),
+		 log_str("reason", event->stream_id.length > 0 ? "its stream is over" : "leak"));
 }
 
 static void handle(void *core, const struct input *input, int64_t now_ms, struct effects *fx)
 {
 	struct shell *shell = core;
 
+	log_ask(input);
 	managed_handle(&shell->core, input, now_ms, fx);
 	count(shell);
 }
@@ -97,6 +122,8 @@ static void call(void *context, const struct stream_event *event)
 		shell->driver->settled(shell->provider);
 		return;
 	}
+	if (event->type == EVENT_PROVIDER_DELETE)
+		log_delete(event);
 	shell->driver->call(shell->provider, event);
 	if (event->type == EVENT_PROVIDER_ADOPT && shell->driver->kind == PROVIDER_LOCAL)
 		adopt_outputs(shell, event);

@@ -27,8 +27,21 @@ struct shell {
 	bool has_room;
 };
 
+static void log_operator(const struct input *input)
+{
+	char stream_id[STREAM_ID_MAX + 1], by[PACKAGE_MAX + 1];
+
+	if (input->type != INPUT_MESSAGE || input->event->type != EVENT_OPERATOR_STOP)
+		return;
+	log_info("audit.operator_stop", log_str("peer", input->peer_name),
+		 log_str("by", text_put(input->event->operator_stop.by, by, sizeof by)),
+		 log_str("stream_id",
+			 text_put(input->event->stream_id, stream_id, sizeof stream_id)));
+}
+
 static void handle(void *core, const struct input *input, int64_t now_ms, struct effects *fx)
 {
+	log_operator(input);
 	registry_handle(core, input, now_ms, fx);
 }
 
