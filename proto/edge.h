@@ -154,8 +154,9 @@ bool edge_url_ok(struct text url);
 /* edge_clean() - @in made fit to be stored, shown and passed on.
  *
  * Control characters and those that change the direction of writing are left out, line breaks and
- * tabs become spaces, what is no UTF-8 is left out; the rest is cut to DETAIL_MAX or @size bytes,
- * whichever is less, at a character boundary.
+ * tabs become spaces, what is no UTF-8 is left out; of a publish URL nothing behind the host stays,
+ * for that is the key of a stream; the rest is cut to DETAIL_MAX or @size bytes, whichever is less,
+ * at a character boundary.
  *
  * Return: the text, in @out; not terminated.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <assert.h>
+#include <string.h>
 
 #include "proto/edge.h"
 
@@ -77,26 +78,88 @@ static enum fate fate_of(uint32_t code)
 	}
 }
 
+static bool is_one_of(char c, const char *letters)
+{
+	return c && strchr(letters, c);
+}
+
+/* Whatever the case of its letters; @word is in small ones. */
+static bool begins_with(struct text text, const char *word)
+{
+	uint32_t length = (uint32_t)strlen(word);
+
+	for (uint32_t i = 0; i < length; i++) {
+		char c = i < text.length ? text.bytes[i] : '\0';
+
+		if ((c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c) != word[i])
+			return false;
+	}
+	return true;
+}
+
+/* Where what is secret of a publish URL begins, and where the URL ends, if @in has one at @at; what
+ * stands behind the host is the key, and before an @ a password.
+ */
+static bool find_secret(struct text in, uint32_t at, uint32_t *from, uint32_t *end)
+{
+	static const char *const schemes[] = { "rtmp://", "rtmps://" };
+	uint32_t start = 0;
+
+	for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
+		if (begins_with((struct text){ in.bytes + at, in.length - at }, schemes[i]))
+			start = at + (uint32_t)strlen(schemes[i]);
+	if (start == 0)
+		return false;
+	*end = start;
+	while (*end < in.length && !is_one_of(in.bytes[*end], " \t\r\n\"'<>"))
+		++*end;
+	*from = start;
+	while (*from < *end && !is_one_of(in.bytes[*from], "/?#\\"))
+		++*from;
+	if (memchr(in.bytes + start, '@', *from - start))
+		*from = start;
+	return *from < *end;
+}
+
+#define HIDDEN "/\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2" /* as in what is printed */
+
+/* Return: false if there is no room for it. */
+static bool add(struct text *text, const char *bytes, size_t length, size_t size)
+{
+	if (length > size - text->length)
+		return false;
+	memcpy((char *)text->bytes + text->length, bytes, length);
+	text->length += (uint32_t)length;
+	return true;
+}
+
 struct text edge_clean(struct text in, char *out, size_t size)
 {
 	struct text text = { out, 0 };
-	uint32_t done = 0;
+	uint32_t done = 0, from = UINT32_MAX, end = 0;
 
 	if (size > DETAIL_MAX)
 		size = DETAIL_MAX;
 	while (done < in.length) {
 		const char *at = in.bytes + done;
 		size_t length = json_utf8(at, in.length - done);
+
+		if (done >= end && !find_secret(in, done, &from, &end))
+			from = UINT32_MAX;
+		if (done == from) {
+			if (!add(&text, HIDDEN, sizeof HIDDEN - 1, size))
+				break;
+			done = end;
+			continue;
+		}
 		enum fate fate = length > 0 ? fate_of(code_of(at, length)) : DROP;
 		struct text shown = { fate == SPACE ? " " : at, fate == SPACE ? 1 : length };
 
 		done += length > 0 ? (uint32_t)length : 1;
 		if (fate == DROP)
 			continue;
-		if (shown.length > size - text.length)
+		if (!add(&text, shown.bytes, shown.length, size))
 			break;
-		memcpy(out + text.length, shown.bytes, shown.length);
-		text.length += shown.length;
 	}
 	return text;
 }

@@ -111,7 +111,9 @@ test('hostile words of a device reach no terminal and no log as they are', async
 
   for (const args of [['ls', '--all'], ['show', id], ['why', id], ['timeline', s.U, '--all']])
     for (const format of ['text', 'json'])
-      texts.push(await world.weir.cli(...args, '-o', format));
+      texts.push(
+        await world.weir.cli(...args, '-o', format).catch(({ stdout, stderr }) => stdout + stderr),
+      );
   for (const text of texts) {
     assert.doesNotMatch(text, /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/u);
     assert.doesNotMatch(text, /^forged:/m);

@@ -95,6 +95,22 @@ Test(edge_text, clean)
 	expect_clean(TEXT("a\xff\xe2\x82z\xc3"), "az");
 }
 
+#define DOTS "/\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2\xe2\x80\xa2"
+
+Test(edge_text, keys_are_hidden)
+{
+	expect_clean(TEXT("rtmp://a.example:1935/live/key?x=y refused"),
+		     "rtmp://a.example:1935" DOTS " refused");
+	expect_clean(TEXT("no 'RTMPS://a/key' and no \"rtmp://b?key\""),
+		     "no 'RTMPS://a" DOTS "' and no \"rtmp://b" DOTS "\"");
+	expect_clean(TEXT("rtmp://user:secret@a/live/key"), "rtmp://" DOTS);
+	expect_clean(TEXT("rtmp://a/k1\nrtmp://b/k2"), "rtmp://a" DOTS " rtmp://b" DOTS);
+	expect_clean(TEXT("rtmp://a"), "rtmp://a");
+	expect_clean(TEXT("rtmp:// rtmp:/a/b rtmp"), "rtmp:// rtmp:/a/b rtmp");
+	expect_clean(TEXT("rtmp://rtmp://a/key"), "rtmp://rtmp:" DOTS);
+	expect_clean(TEXT("xrtmp://a/key"), "xrtmp://a" DOTS);
+}
+
 Test(edge_text, clean_is_bounded)
 {
 	char in[2 * DETAIL_MAX], out[2 * DETAIL_MAX];
