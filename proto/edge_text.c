@@ -84,7 +84,7 @@ static bool is_one_of(char c, const char *letters)
 }
 
 /* Whatever the case of its letters; @word is in small ones. */
-static bool begins_with(struct text text, const char *word)
+static bool has_scheme(struct text text, const char *word)
 {
 	uint32_t length = (uint32_t)strlen(word);
 
@@ -106,7 +106,7 @@ static bool find_secret(struct text in, uint32_t at, uint32_t *from, uint32_t *e
 	uint32_t start = 0;
 
 	for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
-		if (begins_with((struct text){ in.bytes + at, in.length - at }, schemes[i]))
+		if (has_scheme((struct text){ in.bytes + at, in.length - at }, schemes[i]))
 			start = at + (uint32_t)strlen(schemes[i]);
 	if (start == 0)
 		return false;
