@@ -214,6 +214,7 @@ static int convert(const struct config_draft *draft, size_t key, char **arena,
 		return convert_bool(draft, key, member);
 	case CONFIG_STR:
 	case CONFIG_FILE:
+	case CONFIG_DIR:
 		r = check_text(draft, key);
 		if (r == 0)
 			keep_text(draft, key, arena, member);

@@ -2,8 +2,8 @@
 /* config.h - every setting, once: section, key, type, default, bounds, meaning.
  *
  * K(TYPE, section, key, default, min, max, meaning).  TYPE: INT (int64_t, unit in the name),
- * STR (NUL-terminated text), BOOL, FILE (path; must exist when not empty).  min and max are
- * bounds of an INT and bytes of a STR.  deploy/weir.conf is checked against this table.
+ * STR (NUL-terminated text), BOOL, FILE and DIR (path; must exist when not empty).  min and max
+ * are bounds of an INT and bytes of a STR.  deploy/weir.conf is checked against this table.
  */
 #pragma once
 
@@ -15,6 +15,13 @@
 #define CONFIG_KEYS(K) \
 	K(STR, run, dir, "", 0, 80, "run directory; empty: --run or $WEIR_RUN_DIR") \
 	K(BOOL, run, confine, "true", 0, 0, "daemons give up what they do not need; false: for debuggers") \
+	K(STR, bus, transport, "ipc", 3, 3, "ipc: all processes on this machine; tcp: on several, and only with keys") \
+	K(DIR, bus, curve_dir, "", 0, 480, "of tcp: <name>.key_secret and allow/<role>/<name>.pub; see docs/two-machines.md") \
+	K(STR, bus, registry, "127.0.0.1:8100", 3, 64, "address:port of its inbox; its outbox and snapshots have the two ports above") \
+	K(STR, bus, lifecycle_scheduler, "127.0.0.1:8104", 3, 64, "address:port of its inbox; its outbox has the port above") \
+	K(STR, bus, unmanaged_adapter, "127.0.0.1:8108", 3, 64, "the same") \
+	K(STR, bus, managed_adapter, "127.0.0.1:8112", 3, 64, "the same") \
+	K(STR, bus, gateways, "127.0.0.1:8120 127.0.0.1:8124 127.0.0.1:8128 127.0.0.1:8132", 3, 2048, "the same of gateway-1, gateway-2 and so on, one blank between two") \
 	K(STR, gateway, listen, "127.0.0.1:8002", 3, 64, "address:port, shared by all gateways") \
 	K(INT, gateway, direct_base_port, "0", 0, 65000, "gateway-N listens on this + N too; 0: off") \
 	K(STR, gateway, public_url, "", 0, 512, "what session webhooks name; empty: ws://<listen>") \
@@ -113,6 +120,7 @@
 #define CONFIG_MEMBER_INT int64_t
 #define CONFIG_MEMBER_STR const char *
 #define CONFIG_MEMBER_FILE const char *
+#define CONFIG_MEMBER_DIR const char *
 #define CONFIG_MEMBER_BOOL bool
 #define CONFIG_MEMBER(TYPE, section, key, otherwise, min, max, meaning) \
 	CONFIG_MEMBER_##TYPE section##_##key;
@@ -171,7 +179,7 @@ bool config_split_listen(const char *listen, char *host, uint16_t *port);
 bool config_is_secret(const char *path, unsigned mode);
 
 /* The table as data, for the loader and for the page deploy/weir.conf. */
-enum config_type { CONFIG_INT, CONFIG_STR, CONFIG_FILE, CONFIG_BOOL };
+enum config_type { CONFIG_INT, CONFIG_STR, CONFIG_FILE, CONFIG_DIR, CONFIG_BOOL };
 
 struct config_key {
 	const char *section, *name;

@@ -246,7 +246,9 @@ static int check_file(const struct config_draft *draft, const struct config *con
 		return config_refuse(draft, key, "%s; create it, or leave the key empty",
 				     strerror(errno));
 	}
-	if (!S_ISREG(status.st_mode))
+	if (key_at(key)->type == CONFIG_DIR && !S_ISDIR(status.st_mode))
+		return config_refuse(draft, key, "is not a directory");
+	if (key_at(key)->type == CONFIG_FILE && !S_ISREG(status.st_mode))
 		return config_refuse(draft, key, "is not a regular file");
 	return 0;
 }
@@ -348,6 +350,8 @@ int config_check(const struct config_draft *draft, const struct config *config)
 	if (r == 0)
 		r = check_listen(draft, config);
 	if (r == 0)
+		r = config_check_bus(draft, config);
+	if (r == 0)
 		r = check_media(draft, config);
 	if (r == 0)
 		r = check_url(draft, config);
@@ -358,7 +362,8 @@ int config_check(const struct config_draft *draft, const struct config *config)
 	if (r == 0)
 		r = check_proxies(draft, config);
 	for (size_t i = 0; i < CONFIG_KEY_COUNT && r == 0; i++)
-		if (key_at((enum config_index)i)->type == CONFIG_FILE)
+		if (key_at((enum config_index)i)->type == CONFIG_FILE ||
+		    key_at((enum config_index)i)->type == CONFIG_DIR)
 			r = check_file(draft, config, (enum config_index)i);
 	for (size_t i = 0; i < sizeof secret_files / sizeof secret_files[0] && r == 0; i++)
 		r = check_secret_mode(draft, config, secret_files[i]);

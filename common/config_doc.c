@@ -40,6 +40,9 @@ static void write_key(FILE *to, const struct config_key *key)
 	case CONFIG_FILE:
 		fprintf(to, "# a file; empty: none\n");
 		break;
+	case CONFIG_DIR:
+		fprintf(to, "# a directory; empty: none\n");
+		break;
 	case CONFIG_BOOL:
 		fprintf(to, "# true or false\n");
 		break;

@@ -57,3 +57,6 @@ int config_read(struct config_draft *draft);
  * Return: 0, CONFIG_E_INVALID or -errno.
  */
 int config_check(const struct config_draft *draft, const struct config *config);
+
+/* config_check_bus() - the same for the addresses of tcp.  Return: 0 or CONFIG_E_INVALID. */
+int config_check_bus(const struct config_draft *draft, const struct config *config);

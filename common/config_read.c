@@ -376,7 +376,7 @@ int config_read(struct config_draft *draft)
 	if (r == 0)
 		r = read_vendor(draft);
 	for (size_t i = 0; i < CONFIG_KEY_COUNT && r == 0; i++)
-		if (key_at(i)->type == CONFIG_FILE)
+		if (key_at(i)->type == CONFIG_FILE || key_at(i)->type == CONFIG_DIR)
 			r = place_path(draft, &draft->settings[i]);
 	return r;
 }

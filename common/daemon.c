@@ -199,6 +199,7 @@ static void on_signal(void *context, int number)
 	switch (number) {
 	case SIGHUP:
 		log_info("actor.reload", log_str("signal", "SIGHUP"));
+		daemon_curve_reload(self);
 		if (self->actor.reload)
 			self->actor.reload(self->actor.context);
 		return;
@@ -283,7 +284,7 @@ int daemon_open(const struct daemon_options *options, const struct actor *actor,
 	r = open_parts(self);
 	if (r < 0) {
 		daemon_close(self);
-		return r == -EBUSY ? r : err_pass(r);
+		return r == -EBUSY || r == -EUCLEAN ? r : err_pass(r);
 	}
 	*out = self;
 	return 0;

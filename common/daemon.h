@@ -15,6 +15,7 @@
 #include "common/ports.h"
 
 struct daemon;
+struct keyring;
 
 /* The core behind a shell.  All but @handle and @deadline may be NULL. */
 struct actor {
@@ -45,6 +46,7 @@ struct daemon_options {
 	uint64_t incarnation;
 	int notify_fd; /* readiness for s6; -1: none */
 	const char *run_dir; /* where locks and sockets are */
+	struct keyring *keyring; /* tcp; borrowed for the daemon's life; NULL: ipc */
 	size_t requests_max, request_bytes_max; /* kept per server; 0: see uplink.h */
 	struct store_port store; /* registry only; no commit: the story is published unstored */
 	struct snapshot_port snapshot; /* registry only; with rows: bind the snapshot socket */

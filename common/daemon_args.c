@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/bus.h"
 #include "common/confine.h"
 #include "common/daemon_private.h"
 #include "common/error.h"
@@ -209,6 +210,25 @@ int daemon_exit_code(int r)
 	return r < 0 ? DAEMON_EXIT_FAILED : r;
 }
 
+/* On tcp: our address and our keys.  Return: 0, or what is wrong has been said. */
+static int open_keyring(const struct daemon_program *program, const char *name,
+			const struct config *config, struct keyring **out)
+{
+	char error[KEYRING_ERROR_SIZE] = "out of memory", endpoint[BUS_ENDPOINT_SIZE];
+
+	if (!bus_is_tcp(config))
+		return 0;
+	if (bus_role(name) != program->role || !bus_endpoint(config, name, "inbox", endpoint)) {
+		fprintf(stderr, "%s: %s: has no address in [bus] of the configuration\n",
+			program->binary, name);
+		return DAEMON_EXIT_CONFIG;
+	}
+	if (keyring_open(config->bus_curve_dir, name, out, error) == 0)
+		return 0;
+	fprintf(stderr, "%s: %s\n", program->binary, error);
+	return DAEMON_EXIT_CONFIG;
+}
+
 static int run(const struct daemon_program *program, const struct arguments *arguments,
 	       const struct config *config)
 {
@@ -224,19 +244,23 @@ static int run(const struct daemon_program *program, const struct arguments *arg
 	enum log_level level = LOG_LEVEL_INFO;
 	int r;
 
-	if (arguments->check)
-		return 0;
+	/* Before any secret is read. */
+	if (config->run_confine && (r = confine_memory()) < 0)
+		return daemon_exit_code(err_pass(r));
+	r = open_keyring(program, arguments->name, config, &options.keyring);
+	if (r != 0 || arguments->check)
+		goto out;
+	r = DAEMON_EXIT_CONFIG;
 	if (check_run_dir(program, options.run_dir) < 0)
-		return DAEMON_EXIT_CONFIG;
+		goto out;
 	(void)log_level_parse(config->log_level, &level);
 	log_init(arguments->name, level);
 	/* Sockets and locks are for us alone, whatever becomes of the directory's mode. */
 	(void)umask(077);
-	/* Before any secret is read. */
-	if (config->run_confine && (r = confine_memory()) < 0)
-		return daemon_exit_code(err_pass(r));
-	r = program->run(&options);
-	return daemon_exit_code(r);
+	r = daemon_exit_code(program->run(&options));
+out:
+	keyring_close(options.keyring);
+	return r;
 }
 
 int daemon_main(int argc, char **argv, const struct daemon_program *program)

@@ -54,6 +54,7 @@ struct daemon {
 	struct node node;
 
 	struct loop_socket publisher, inbox_socket, snapshot_socket, story_socket;
+	struct loop_socket zap_socket; /* tcp: libzmq asks who may connect */
 	int listeners; /* subscriptions of operational events */
 	struct server servers[ROLE_COUNT], rows;
 	uint32_t connections;
@@ -78,6 +79,15 @@ bool daemon_wire_is_busy(struct daemon *self);
 
 /* daemon.c */
 void daemon_fail(struct daemon *self, int error);
+
+/* daemon_curve.c: keys, on tcp; nothing on ipc */
+int daemon_curve_open(struct daemon *self);
+int daemon_curve_prove(struct daemon *self);
+void daemon_curve_answer(struct daemon *self);
+void daemon_curve_reload(struct daemon *self);
+
+/* daemon_curve_admits() - whether the key that @message came under is still allowed. */
+bool daemon_curve_admits(struct daemon *self, const struct transport_message *message);
 
 /* daemon_report.c: metrics */
 void daemon_report_metrics(struct daemon *self, int64_t now_ms);

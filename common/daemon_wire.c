@@ -229,12 +229,16 @@ int daemon_wire_open(struct daemon *self)
 	int r = open_node(self);
 
 	if (r == 0)
+		r = daemon_curve_open(self);
+	if (r == 0)
 		r = open_publisher(self);
 	if (r == 0)
 		r = open_router(self, &self->inbox_socket, NODE_INBOX, "inbox", ROUTER_SEND_MAX);
 	if (r == 0 && node_has(&self->node, NODE_SNAPSHOTS))
 		r = open_router(self, &self->snapshot_socket, NODE_SNAPSHOTS, "snapshot",
 				SNAPSHOT_SEND_MAX);
+	if (r == 0)
+		r = daemon_curve_prove(self);
 	return r;
 }
 
@@ -285,7 +289,8 @@ void daemon_wire_close(struct daemon *self)
 	node_fini(&self->node);
 
 	struct loop_socket *sockets[] = { &self->publisher, &self->inbox_socket,
-					  &self->snapshot_socket, &self->story_socket };
+					  &self->snapshot_socket, &self->story_socket,
+					  &self->zap_socket };
 
 	for (size_t i = 0; i < sizeof sockets / sizeof sockets[0]; i++) {
 		loop_unwatch(&self->loop, sockets[i]);
@@ -299,6 +304,7 @@ void daemon_wire_poll(struct daemon *self)
 {
 	int r = 0;
 
+	daemon_curve_answer(self);
 	for (size_t i = 0; i < ROLE_COUNT && r == 0; i++)
 		r = dealer_poll(&self->servers[i].dealer);
 	if (r == 0)
@@ -314,9 +320,12 @@ static void take(struct daemon *self, struct source *source)
 {
 	const struct transport_message *message = &source->message;
 
+	if (source->routed && !daemon_curve_admits(self, message))
+		return;
 	node_take(&self->node, source->wire,
 		  &(struct node_frame){ .route = message->route,
 					.route_length = message->route_length,
+					.user = message->user,
 					.bytes = message->bytes,
 					.length = message->length });
 }
@@ -367,7 +376,8 @@ void daemon_wire_serve(struct daemon *self, struct budget *budget)
 /* Ask every socket that was used since it last said that nothing waits: see loop.h. */
 bool daemon_wire_is_busy(struct daemon *self)
 {
-	bool busy = transport_readable(&self->publisher.socket);
+	bool busy = transport_readable(&self->publisher.socket) ||
+		    transport_readable(&self->zap_socket.socket);
 
 	for (size_t i = 0; i < self->source_count; i++)
 		busy = busy || self->sources[i].message.held ||

@@ -50,11 +50,6 @@ static void feed(struct inbox *self, enum input_type type, const struct inbox_pe
 	self->options.port.input(self->options.port.context, &input);
 }
 
-static bool is_transient(const struct inbox *self, const struct inbox_peer *peer)
-{
-	return self->options.transient || peer->peer.role == ROLE_OPERATOR;
-}
-
 static void stamp(const struct inbox *self, struct stream_event *event)
 {
 	event->source = text_of(self->options.name);
@@ -86,6 +81,14 @@ static void say_refused(struct inbox *self, const uint8_t *route, size_t route_l
 	frame_end(&frame);
 	(void)self->options.port.send(self->options.port.context, route, route_length, frame.bytes,
 				      frame.length);
+}
+
+/* What it says of itself is not what its key says: it gets no answer. */
+static void on_impostor(struct inbox *self, const char *claimed)
+{
+	self->stats.violations++;
+	note(self, "inbox.impostor", NULL, claimed);
+	intake_close(&self->intake);
 }
 
 /* Answer the frame being walked with a refusal and leave the rest of it out. */
@@ -228,6 +231,11 @@ static void on_hello(struct inbox *self, const struct stream_event *event, int64
 {
 	struct inbox_peer *peer = find(self, self->from.role, self->from.incarnation);
 	const char *fault = hello_fault(self, event);
+
+	if (!fault && !zap_owner_is_name(&self->owner, event->peer_hello.name)) {
+		on_impostor(self, "the name of another key");
+		return;
+	}
 	/* A peer that never spoke may not have got our welcome, and has told us nothing yet. */
 	bool known = peer && peer->has_spoken;
 
@@ -259,7 +267,7 @@ static void on_hello(struct inbox *self, const struct stream_event *event, int64
 	/* An earlier life may have acknowledged more than it had a reason to keep. */
 	if (peer->restored && event->peer_hello.first_request > peer->next)
 		peer->next = event->peer_hello.first_request;
-	if (is_transient(self, peer) && self->forget_ms == NEVER)
+	if (inbox_is_transient(self, peer) && self->forget_ms == NEVER)
 		self->forget_ms = now_ms + FORGET_SCAN_MS;
 	if (!again)
 		connect_peer(self, peer);
@@ -321,6 +329,10 @@ static struct inbox_peer *speaker(struct inbox *self)
 		refuse(self, "say hello first");
 		return NULL;
 	}
+	if (!zap_owner_is_name(&self->owner, text_of(peer->name))) {
+		on_impostor(self, "the name of another key");
+		return NULL;
+	}
 	peer->has_spoken = true;
 	return peer;
 }
@@ -360,14 +372,15 @@ static void on_malformed(struct inbox *self)
 	self->stats.malformed++;
 	note(self, "inbox.malformed", peer, "not an event");
 	if (!peer || peer->state != INBOX_PEER_UP || peer->connection != self->from.connection ||
-	    first == 0 || first > peer->next || end <= peer->next)
+	    first == 0 || first > peer->next || end <= peer->next ||
+	    !zap_owner_is_name(&self->owner, text_of(peer->name)))
 		return;
 	peer->next = end;
 	peer->taken = true;
 	inbox_peers_list(&self->peers, peer);
 }
 
-void inbox_frame(struct inbox *self, const uint8_t *route, size_t route_length,
+void inbox_frame(struct inbox *self, const uint8_t *route, size_t route_length, const char *user,
 		 const uint8_t *bytes, size_t length, int64_t now_ms)
 {
 	struct inbox_peer *peer;
@@ -380,6 +393,11 @@ void inbox_frame(struct inbox *self, const uint8_t *route, size_t route_length,
 	}
 	memcpy(self->from_bytes, route, route_length);
 	self->from_length = (uint8_t)route_length;
+	self->owner = zap_owner_read(user);
+	if (!zap_owner_is_role(&self->owner, self->from.role)) {
+		on_impostor(self, "the role of another key");
+		return;
+	}
 	if (!intake_open(&self->intake, bytes, length, TOPIC_DIRECT) ||
 	    self->intake.head.incarnation != self->from.incarnation) {
 		intake_close(&self->intake);
@@ -518,36 +536,7 @@ void inbox_flush(struct inbox *self, int64_t now_ms)
 	}
 }
 
-/* what outlives us */
-
-size_t inbox_marks(const struct inbox *self, struct peer_mark *out, size_t max)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < self->peers.listed_count && count < max; i++) {
-		const struct inbox_peer *peer = &self->peers.items[self->peers.listed[i]];
-
-		if (!peer->taken || is_transient(self, peer))
-			continue;
-		out[count++] = (struct peer_mark){ .role = peer->peer.role,
-						   .incarnation = peer->peer.incarnation,
-						   .name = text_of(peer->name),
-						   .next = peer->next };
-	}
-	return count;
-}
-
-void inbox_restore(struct inbox *self, const struct peer_mark *mark)
-{
-	const struct peer who = { mark->role, mark->incarnation };
-	struct inbox_peer *peer = inbox_peers_add(&self->peers, who, INBOX_QUEUE_MAX);
-
-	if (!peer)
-		return; /* it is counted anew: what it repeats is handled again */
-	peer->next = mark->next;
-	peer->restored = true;
-	text_put(mark->name, peer->name, sizeof peer->name);
-}
+/* who is gone */
 
 static void forget_silent(struct inbox *self, int64_t now_ms)
 {
@@ -556,7 +545,7 @@ static void forget_silent(struct inbox *self, int64_t now_ms)
 	for (size_t i = 0; i < PEERS_MAX; i++) {
 		struct inbox_peer *peer = &self->peers.items[i];
 
-		if (peer->state == INBOX_PEER_FREE || !is_transient(self, peer))
+		if (peer->state == INBOX_PEER_FREE || !inbox_is_transient(self, peer))
 			continue;
 		if (now_ms - peer->heard_ms >= INBOX_FORGET_MS) {
 			go_down(self, peer, INBOX_PEER_DOWN);
@@ -576,7 +565,7 @@ void inbox_tick(struct inbox *self, int64_t now_ms)
 		if (peer->state == INBOX_PEER_FREE || !peer->gone)
 			continue;
 		go_down(self, peer, INBOX_PEER_DOWN);
-		if (is_transient(self, peer))
+		if (inbox_is_transient(self, peer))
 			inbox_peers_forget(&self->peers, peer);
 	}
 	if (self->forget_ms <= now_ms)

@@ -3,7 +3,8 @@
  * requests count, what waits for them.  Pure: the clock is an argument, the wire and the core
  * are behind a port.
  *
- * A client says hello first; what it is comes from its routing id and must agree with all it says.
+ * A client says hello first; what it is comes from its routing id and must agree with all it says,
+ * and, on tcp, with whose key its connection was made with.
  * Its numbered requests are taken in order and each once; the number taken last is acknowledged
  * in the frame that carries the answers of the same pass, or soon after.
  */
@@ -14,6 +15,7 @@
 #include "common/intake.h"
 #include "common/ports.h"
 #include "common/route.h"
+#include "common/zap.h"
 
 #define INBOX_QUEUE_MAX (1024 * 1024) /* bytes that wait for one peer; more: it is down */
 #define INBOX_ACK_AGE_MS 20 /* of daemons; far below what clients repeat a request after */
@@ -70,6 +72,7 @@ struct inbox {
 	struct route from; /* of the frame being walked */
 	uint8_t from_bytes[ROUTE_LENGTH_MAX];
 	uint8_t from_length;
+	struct zap_owner owner; /* of the key it came under */
 	struct intake intake;
 	struct inbox_stats stats;
 };
@@ -79,9 +82,9 @@ int inbox_init(struct inbox *self, const struct inbox_options *options);
 void inbox_fini(struct inbox *self);
 
 /* inbox_frame() - take a received frame and the routing id it came with; it stays borrowed until
- * inbox_step() says no.
+ * inbox_step() says no, and so does @user, whose key it came under ("role:name"; NULL on ipc).
  */
-void inbox_frame(struct inbox *self, const uint8_t *route, size_t route_length,
+void inbox_frame(struct inbox *self, const uint8_t *route, size_t route_length, const char *user,
 		 const uint8_t *bytes, size_t length, int64_t now_ms);
 
 /* inbox_step() - handle one event of that frame; false: there was none left. */
@@ -93,6 +96,12 @@ void inbox_send(struct inbox *self, const struct peer *peer, const struct stream
 
 /* inbox_flush() - at the end of a pass: acknowledge, and send what waits. */
 void inbox_flush(struct inbox *self, int64_t now_ms);
+
+/* inbox_is_transient() - whether @peer is forgotten after silence. */
+static inline bool inbox_is_transient(const struct inbox *self, const struct inbox_peer *peer)
+{
+	return self->options.transient || peer->peer.role == ROLE_OPERATOR;
+}
 
 /* inbox_marks() - the peers that have had requests taken since the last flush, each with the number
  * expected next.  Operators leave no marks.

@@ -304,7 +304,7 @@ void node_take(struct node *self, enum node_wire wire, const struct node_frame *
 	case NODE_INBOX:
 	case NODE_SNAPSHOTS:
 		inbox_frame(wire == NODE_INBOX ? &self->inbox : &self->snapshot_inbox, frame->route,
-			    frame->route_length, frame->bytes, frame->length, now);
+			    frame->route_length, frame->user, frame->bytes, frame->length, now);
 		return;
 	case NODE_STORY:
 		follower_story(&self->follower, frame->bytes, frame->length, now);

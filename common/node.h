@@ -37,6 +37,7 @@ enum node_wire {
 struct node_frame {
 	const uint8_t *route; /* from a ROUTER */
 	size_t route_length;
+	const char *user; /* whose key it came under, see inbox_frame() */
 	const uint8_t *bytes;
 	size_t length;
 };

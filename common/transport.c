@@ -15,9 +15,9 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/transport_private.h"
 #include "proto/frame.h"
 
-#define ENDPOINT_SIZE (sizeof "ipc://" + TRANSPORT_PATH_MAX)
 #define SUFFIX_LONGEST ".snapshot"
 
 /* zeromq-notes, section 4.  High-water marks count messages. */
@@ -32,14 +32,6 @@
 #define RECONNECT_MAX_MS 500
 
 _Static_assert(sizeof(zmq_msg_t) == TRANSPORT_MESSAGE_SIZE, "transport_message holds a zmq_msg_t");
-
-struct transport {
-	void *context;
-	int lock_fd;
-	uint64_t monitors; /* so far; names them */
-	char run_dir[TRANSPORT_PATH_MAX + 1];
-	char name[NAME_MAX_BYTES + 1];
-};
 
 /* the run directory and its lock */
 
@@ -189,8 +181,7 @@ static int set_numbers(void *handle, const struct number *numbers, size_t count)
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Create a socket of @type with the options that all have in common. */
-static int create(struct transport *self, int type, struct transport_socket *out)
+int transport_create(struct transport *self, int type, struct transport_socket *out)
 {
 	static const struct number numbers[] = {
 		{ ZMQ_LINGER, 0 },
@@ -235,7 +226,8 @@ static int endpoint_of(const struct transport *self, const char *name, const cha
 static int attach(struct transport_socket *socket, const char *name, const char *suffix, bool bind)
 {
 	char endpoint[ENDPOINT_SIZE];
-	int r = endpoint_of(socket->owner, name, suffix, endpoint);
+	int r = socket->owner->keyring ? transport_curve(socket, name, suffix, bind, endpoint)
+				       : endpoint_of(socket->owner, name, suffix, endpoint);
 
 	if (r == 0 && (bind ? zmq_bind : zmq_connect)(socket->handle, endpoint) < 0)
 		r = -zmq_errno();
@@ -248,7 +240,7 @@ static int opened(int r, struct transport_socket *socket)
 	if (r == 0)
 		return 0;
 	transport_close_socket(socket);
-	return err_raise(r);
+	return r == -EUCLEAN ? r : err_raise(r);
 }
 
 int transport_bind_router(struct transport *self, const char *suffix, int send_max,
@@ -259,7 +251,7 @@ int transport_bind_router(struct transport *self, const char *suffix, int send_m
 		{ ZMQ_ROUTER_HANDOVER, 0 },
 		{ ZMQ_SNDHWM, send_max },
 	};
-	int r = create(self, ZMQ_ROUTER, out);
+	int r = transport_create(self, ZMQ_ROUTER, out);
 
 	if (r == 0)
 		r = set_numbers(out->handle, numbers, COUNT(numbers));
@@ -275,7 +267,7 @@ int transport_bind_publisher(struct transport *self, const uint8_t *welcome, siz
 		{ ZMQ_SNDHWM, PUBLISHER_SEND_MAX },
 		{ ZMQ_XPUB_NODROP, 0 },
 	};
-	int r = create(self, ZMQ_XPUB, out);
+	int r = transport_create(self, ZMQ_XPUB, out);
 
 	if (r == 0)
 		r = set_numbers(out->handle, numbers, COUNT(numbers));
@@ -297,7 +289,7 @@ static int monitor_dealer(struct transport *self, struct transport_socket *deale
 	if (zmq_socket_monitor(dealer->handle, endpoint,
 			       ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) < 0)
 		return -zmq_errno();
-	r = create(self, ZMQ_PAIR, out);
+	r = transport_create(self, ZMQ_PAIR, out);
 	if (r == 0 && zmq_connect(out->handle, endpoint) < 0) {
 		r = -zmq_errno();
 		transport_close_socket(out);
@@ -310,7 +302,7 @@ int transport_connect_dealer(struct transport *self, const char *server, const c
 			     struct transport_socket *monitor)
 {
 	uint8_t id[ROUTE_LENGTH_MAX];
-	int r = create(self, ZMQ_DEALER, out);
+	int r = transport_create(self, ZMQ_DEALER, out);
 
 	route_write(route, id);
 	*monitor = (struct transport_socket){ .fd = -1 };
@@ -330,7 +322,7 @@ int transport_connect_dealer(struct transport *self, const char *server, const c
 int transport_connect_subscriber(struct transport *self, const char *server,
 				 const char *const *topics, struct transport_socket *out)
 {
-	int r = create(self, ZMQ_SUB, out);
+	int r = transport_create(self, ZMQ_SUB, out);
 
 	for (size_t i = 0; r == 0 && topics[i]; i++)
 		if (zmq_setsockopt(out->handle, ZMQ_SUBSCRIBE, topics[i], strlen(topics[i])) < 0)
@@ -430,6 +422,7 @@ int transport_receive_routed(struct transport_socket *socket, struct transport_m
 
 	if (r != 0)
 		return r;
+	message->user = message->key = NULL;
 	message->route_length =
 		message->length < sizeof message->route ? message->length : sizeof message->route;
 	memcpy(message->route, message->bytes, message->route_length);
@@ -439,7 +432,11 @@ int transport_receive_routed(struct transport_socket *socket, struct transport_m
 	r = receive_part(socket, message);
 	if (r == TRANSPORT_E_EMPTY)
 		return TRANSPORT_E_DROPPED;
-	return r == 0 ? refuse_rest(socket, message) : r;
+	if (r == 0)
+		r = refuse_rest(socket, message);
+	if (r == 0 && socket->owner->keyring)
+		transport_curve_owner(message);
+	return r;
 }
 
 /* A byte that says whether it is wanted, and the prefix. */

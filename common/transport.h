@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* transport.h - the run directory's lock and the sockets in it; the only file that sees libzmq.
+/* transport.h - the run directory's lock and the sockets; only transport*.c see libzmq.
  *
- * Endpoints are ipc:// paths RUN/<name>.<suffix>.  The lock RUN/<name>.lock is taken before
+ * Endpoints are ipc:// paths RUN/<name>.<suffix>; after transport_secure() they are tcp:// with
+ * CURVE, at the addresses of [bus] in the configuration.  The lock RUN/<name>.lock is taken before
  * anything is bound and held for life: libzmq would let a second process bind the same path, and
  * the first one would go deaf.  Nothing here blocks, except transport_close() for a moment.
  */
@@ -11,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/config.h"
+#include "common/keyring.h"
 #include "common/route.h"
 
 #define TRANSPORT_PATH_MAX 107 /* bytes of a unix socket's path */
@@ -39,6 +42,7 @@ struct transport_message {
 	size_t length;
 	uint8_t route[ROUTE_LENGTH_MAX + 1]; /* one more: a longer id is seen to be one */
 	size_t route_length; /* ROUTER only */
+	const char *user, *key; /* ROUTER on tcp: what zap_decide() said, and of which key */
 	bool held;
 };
 
@@ -66,6 +70,29 @@ enum transport_event {
 int transport_open(const char *run_dir, const char *name, struct transport **out);
 void transport_close(struct transport *self);
 
+/* transport_secure() - from now on all sockets are tcp:// with CURVE.
+ *
+ * @config and @keyring are borrowed for life.  @zap becomes the socket on which libzmq asks about
+ * everyone who connects: transport_answer() must be called when it has something to read.
+ *
+ * Return: 0, -ENOTSUP if this libzmq has no CURVE, or -errno.
+ */
+int transport_secure(struct transport *self, const struct config *config,
+		     const struct keyring *keyring, enum role role, struct transport_socket *zap);
+
+/* transport_answer() - decide on those who want to connect, @max of them at most. */
+void transport_answer(struct transport_socket *zap, int max);
+
+/* transport_prove() - connect to our own @suffixes (NULL behind the last), once with a key nobody
+ * knows and once without any, and see both refused.  Takes TRANSPORT_PROOF_MS each at most.
+ *
+ * Return: 0; -EACCES if one was let in, -ETIMEDOUT if nothing was seen; the log says which.
+ */
+int transport_prove(struct transport *self, struct transport_socket *zap,
+		    const char *const *suffixes);
+
+#define TRANSPORT_PROOF_MS 2000
+
 /* transport_check_run_dir() - a directory, ours, mode 0700.  Return: 0, -EPERM or -errno. */
 int transport_check_run_dir(const char *run_dir);
 
@@ -81,6 +108,8 @@ int transport_bind_publisher(struct transport *self, const uint8_t *welcome, siz
 /* transport_connect_dealer() - connect to RUN/<server>.<suffix>; a missing server is no error.
  *
  * @monitor is a socket of its own: transport_monitor() reads it.
+ *
+ * Return: 0; -EUCLEAN on tcp if its public key is not there, which the log says; or -errno.
  */
 int transport_connect_dealer(struct transport *self, const char *server, const char *suffix,
 			     const struct route *route, struct transport_socket *out,

@@ -18,6 +18,12 @@ int say_away(const struct cli *cli, const char *socket)
 {
 	char run[ESCAPED_SIZE(RUN_DIR_MAX)];
 
+	if (cli->keyring) {
+		say("cannot connect: nobody answers at %s of [bus] in the configuration", socket);
+		say("is weir running there, and is our key in its curve_dir, under allow/operator? "
+		    "see: weir keys list");
+		return EXIT_AWAY;
+	}
 	(void)escape_put(text_of(cli->run), run, sizeof run);
 	say("cannot connect: nobody answers at %s/%s", run, socket);
 	say("is weir running? see: scripts/supervise status --run %s; --run DIR names another one",

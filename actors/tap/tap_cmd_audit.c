@@ -343,5 +343,6 @@ const struct command command_audit = {
 	.words_min = 1,
 	.words_max = 1,
 	.misuse = AUDIT_MISUSE,
+	.offline = true,
 	.run = run,
 };

@@ -78,5 +78,6 @@ const struct command command_help = {
 	.about = "Explains a command, or lists the events and their fields.\n",
 	.examples = examples,
 	.words_max = 1,
+	.offline = true,
 	.run = run,
 };

@@ -28,10 +28,14 @@ enum exit_code {
 #define PROBLEM_SIZE 256 /* bytes of a message about wrong usage, terminated */
 
 struct command;
+struct config;
+struct keyring;
 
 /* What all commands share. */
 struct cli {
 	const char *run; /* run directory with the sockets */
+	const struct config *config; /* of --conf; NULL: there was none */
+	const struct keyring *keyring; /* on tcp; NULL: ipc, or the command connects to nobody */
 	enum format format;
 	int64_t timeout_ms; /* without an answer for so long a command gives up */
 	uint64_t incarnation; /* of this process: random, never 0 */
@@ -54,6 +58,7 @@ struct command {
 	size_t words_min, words_max;
 	int64_t timeout_ms; /* if --timeout is not given; 0: as most */
 	int misuse; /* exit code of wrong usage; 0: EXIT_USAGE */
+	bool offline; /* it connects to nobody, so it needs no key */
 
 	/* Return: enum exit_code.  @words are the words behind the command's name. */
 	int (*run)(const struct cli *cli, const struct option_words *words);
@@ -62,8 +67,8 @@ struct command {
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 extern const struct command command_audit, command_check, command_gateways, command_help,
-	command_ls, command_provider, command_show, command_stop, command_tap, command_timeline,
-	command_why;
+	command_keys, command_ls, command_provider, command_show, command_stop, command_tap,
+	command_timeline, command_why;
 
 /* command_find() - the command of that name, or NULL. */
 const struct command *command_find(const struct cli *cli, const char *name);

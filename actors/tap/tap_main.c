@@ -13,6 +13,8 @@
 #include <czmq.h>
 
 #include "actors/tap/tap_command.h"
+#include "common/bus.h"
+#include "common/keyring.h"
 #include "proto/stream_event.h"
 
 #ifndef WEIR_VERSION
@@ -23,15 +25,16 @@
 #define WIDTH_MIN 60
 #define INCARNATION_MAX ((UINT64_C(1) << 53) - 1) /* exact in every reader of JSON */
 #define TIMEOUT_DEFAULT_MS 5000
+#define KEY_DEFAULT "operator"
 
 static const struct command *const commands[] = {
 	&command_tap,	   &command_ls,	   &command_show, &command_why,
 	&command_timeline, &command_check, &command_stop, &command_gateways,
-	&command_provider, &command_audit, &command_help,
+	&command_provider, &command_audit, &command_keys, &command_help,
 };
 
 struct values {
-	const char *run, *output;
+	const char *run, *conf, *key, *output;
 	int64_t timeout_ms;
 	bool help, version;
 };
@@ -47,6 +50,10 @@ static struct values values;
 static const struct option_row rows[] = {
 	ROW("run", 0, OPTION_TEXT, "DIR", run, 1, RUN_DIR_MAX,
 	    "run directory (default $WEIR_RUN_DIR, else ${XDG_RUNTIME_DIR:-/tmp}/weir-$UID)"),
+	ROW("conf", 0, OPTION_TEXT, "FILE", conf, 1, 4000,
+	    "weir.conf, where bus.transport is tcp (default $WEIR_CONF; without it: ipc)"),
+	ROW("key", 0, OPTION_TEXT, "NAME", key, 1, NAME_MAX_BYTES,
+	    "whose key to use on tcp: <curve_dir>/NAME.key_secret (default operator)"),
 	ROW("output", 'o', OPTION_TEXT, "text|json|jsonl", output, 1, 8,
 	    "for people, as one JSON value, or one JSON object a line"),
 	ROW("timeout", 0, OPTION_NUMBER, "MS", timeout_ms, 1, 3600000,
@@ -159,6 +166,34 @@ static bool make_incarnation(struct cli *cli)
 	return true;
 }
 
+/* What --conf says of the bus.  Without it the run directory says it all. */
+static bool choose_bus(struct cli *cli, const struct command *command, struct config *config,
+		       struct keyring **keyring)
+{
+	const char *variable = getenv("WEIR_CONF");
+	const char *file = values.conf ? values.conf : variable && *variable ? variable : NULL;
+	const char *name = values.key ? values.key : KEY_DEFAULT;
+	char error[CONFIG_ERROR_SIZE > KEYRING_ERROR_SIZE ? CONFIG_ERROR_SIZE
+							  : KEYRING_ERROR_SIZE] = "out of memory";
+
+	if (!file)
+		return true;
+	if (config_load(&(struct config_source){ .file = file, .environment = environ }, config,
+			error) != 0) {
+		say("%s", error);
+		return false;
+	}
+	cli->config = config;
+	if (command->offline || !bus_is_tcp(config))
+		return true;
+	if (keyring_open(config->bus_curve_dir, name, keyring, error) != 0) {
+		say("%s", error);
+		return false;
+	}
+	cli->keyring = *keyring;
+	return true;
+}
+
 static int misuse(const struct command *command)
 {
 	return command && command->misuse ? command->misuse : EXIT_USAGE;
@@ -166,14 +201,16 @@ static int misuse(const struct command *command)
 
 /* Runs a command whose options are read.  What it printed counts only once it has left. */
 static int run_command(struct cli *cli, const struct command *command,
-		       const struct option_words *words)
+		       const struct option_words *words, struct config *config,
+		       struct keyring **keyring)
 {
 	if (words->count < command->words_min || words->count > command->words_max) {
 		say("usage: weir %s%s%s [OPTION...]; `weir %s --help` says more", command->name,
 		    *command->words_usage ? " " : "", command->words_usage, command->name);
 		return misuse(command);
 	}
-	if (!choose_run(cli) || !choose_format(cli) || !make_incarnation(cli))
+	if (!choose_run(cli) || !choose_format(cli) || !make_incarnation(cli) ||
+	    !choose_bus(cli, command, config, keyring))
 		return misuse(command);
 	cli->timeout_ms = values.timeout_ms	? values.timeout_ms
 			  : command->timeout_ms ? command->timeout_ms
@@ -233,7 +270,14 @@ static int dispatch(struct cli *cli, char **arguments)
 			program_usage(cli, to);
 		return values.help ? EXIT_DONE : EXIT_USAGE;
 	}
-	return run_command(cli, command, &words);
+
+	struct config config = { 0 };
+	struct keyring *keyring = NULL;
+	int code = run_command(cli, command, &words, &config, &keyring);
+
+	keyring_close(keyring);
+	config_fini(&config);
+	return code;
 }
 
 int main(int argc, char **argv)

@@ -6,6 +6,8 @@
 
 #include <czmq.h>
 
+#include "common/bus.h"
+#include "common/keyring.h"
 #include "proto/frame.h"
 
 #define HWM 1000 /* messages; beyond it a publisher drops, and the numbers show it */
@@ -16,11 +18,34 @@
 #define HEARTBEAT_TTL_MS 2000
 #define HANDSHAKE_MS 2000 /* libzmq would wait 30 s for a greeting that got lost */
 
+#define ENDPOINT_MAX (sizeof "ipc://" + RUN_DIR_MAX + sizeof "/lifecycle-scheduler.outbox.lock")
+
+_Static_assert(ENDPOINT_MAX >= BUS_ENDPOINT_SIZE, "one buffer for both");
+
+/* "registry.inbox" in its parts.  Return: the suffix. */
+static const char *split_name(const char *name, char owner[static NAME_MAX_BYTES + 1])
+{
+	size_t length = strcspn(name, ".");
+
+	(void)text_put((struct text){ name, (uint32_t)length }, owner, NAME_MAX_BYTES + 1);
+	return name[length] ? name + length + 1 : "";
+}
+
+static bool find_endpoint(const struct cli *cli, const char *name,
+			  char owner[static NAME_MAX_BYTES + 1], char *endpoint)
+{
+	const char *suffix = split_name(name, owner);
+
+	return bus_endpoint(cli->config, owner, suffix, endpoint);
+}
+
 bool socket_exists(const struct cli *cli, const char *name)
 {
-	char path[ENDPOINT_MAX];
+	char path[ENDPOINT_MAX], owner[NAME_MAX_BYTES + 1];
 	struct stat status;
 
+	if (cli->keyring)
+		return find_endpoint(cli, name, owner, path);
 	(void)snprintf(path, sizeof path, "%s/%s", cli->run, name);
 	return stat(path, &status) == 0 && S_ISSOCK(status.st_mode);
 }
@@ -44,11 +69,30 @@ zsock_t *socket_new(int type, int linger_ms)
 	return socket;
 }
 
+/* With our key, to the owner of that one. */
+static bool secure(zsock_t *socket, const struct cli *cli, const char *owner)
+{
+	const char *server = keyring_server(cli->keyring, bus_role(owner), owner);
+
+	if (!server) {
+		errno = ENOKEY;
+		return false;
+	}
+	zsock_set_ipv6(socket, 1);
+	zsock_set_curve_publickey(socket, cli->keyring->public_key);
+	zsock_set_curve_secretkey(socket, cli->keyring->secret_key);
+	zsock_set_curve_serverkey(socket, server);
+	return true;
+}
+
 bool socket_connect(zsock_t *socket, const struct cli *cli, const char *name)
 {
-	char endpoint[ENDPOINT_MAX];
+	char endpoint[ENDPOINT_MAX], owner[NAME_MAX_BYTES + 1];
 
-	(void)snprintf(endpoint, sizeof endpoint, "ipc://%s/%s", cli->run, name);
+	if (!cli->keyring)
+		(void)snprintf(endpoint, sizeof endpoint, "ipc://%s/%s", cli->run, name);
+	else if (!find_endpoint(cli, name, owner, endpoint) || !secure(socket, cli, owner))
+		return false;
 	return zmq_connect(zsock_resolve(socket), endpoint) == 0;
 }
 

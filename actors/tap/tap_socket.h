@@ -8,9 +8,9 @@
 
 #include "actors/tap/tap_command.h"
 
-#define ENDPOINT_MAX (sizeof "ipc://" + RUN_DIR_MAX + sizeof "/lifecycle-scheduler.outbox.lock")
-
-/* socket_exists() - whether the run directory has a socket called @name. */
+/* socket_exists() - whether the run directory has a socket called @name; on tcp, whether it has an
+ * address.
+ */
 bool socket_exists(const struct cli *cli, const char *name);
 
 /* socket_new() - an unconnected socket of @type (ZMQ_DEALER, ZMQ_SUB).
@@ -19,7 +19,9 @@ bool socket_exists(const struct cli *cli, const char *name);
  */
 struct _zsock_t *socket_new(int type, int linger_ms);
 
-/* socket_connect() - to the socket @name of the run directory; false with errno set. */
+/* socket_connect() - to the socket @name ("registry.inbox") of the run directory or, on tcp, of the
+ * configuration, with our key; false with errno set: ENOKEY, if we have no public key of it.
+ */
 bool socket_connect(struct _zsock_t *socket, const struct cli *cli, const char *name);
 
 /* socket_receive() - take one message of one part without waiting; longer ones are consumed.

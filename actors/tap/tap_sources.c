@@ -9,6 +9,8 @@
 
 #include "actors/tap/tap_call.h"
 #include "actors/tap/tap_socket.h"
+#include "common/bus.h"
+#include "common/keyring.h"
 
 #define SUFFIX ".outbox"
 #define REGISTRY "registry"
@@ -30,6 +32,12 @@ static bool is_known(const struct sources *sources, const char *name)
 		if (strcmp(sources->items[i].name, name) == 0)
 			return true;
 	return false;
+}
+
+/* Who has an address and no key yet may be a gateway that is not set up yet. */
+static bool is_trusted(const struct sources *sources, const char *name)
+{
+	return keyring_server(sources->cli->keyring, bus_role(name), name) != NULL;
 }
 
 static int connect_source(const struct sources *sources, struct source *source)
@@ -71,6 +79,18 @@ static int subscribe(struct sources *sources, const char *name)
 	return connect_source(sources, source);
 }
 
+/* On tcp: those that are configured. */
+static int scan_config(struct sources *sources)
+{
+	char name[BUS_NAME_SIZE];
+	int r = EXIT_DONE;
+
+	for (size_t i = 0; r == EXIT_DONE && bus_actor(sources->cli->config, i, name); i++)
+		if (!is_known(sources, name) && is_trusted(sources, name))
+			r = subscribe(sources, name);
+	return r;
+}
+
 int sources_scan(struct sources *sources)
 {
 	char name[NAME_MAX_BYTES + 1];
@@ -78,6 +98,8 @@ int sources_scan(struct sources *sources)
 
 	if (!sources->ops)
 		return EXIT_DONE;
+	if (sources->cli->keyring)
+		return scan_config(sources);
 	DIR *folder = opendir(sources->cli->run);
 
 	if (!folder)

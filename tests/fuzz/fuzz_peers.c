@@ -111,7 +111,7 @@ static void to_inbox(const uint8_t *frame, size_t length, uint8_t role, int64_t 
 	uint8_t route[ROUTE_LENGTH_MAX];
 
 	route_write(&(struct route){ (enum role)(role & 15), THEM, role >> 4 }, route);
-	inbox_frame(&inbox, route, sizeof route, frame, length, now_ms);
+	inbox_frame(&inbox, route, sizeof route, NULL, frame, length, now_ms);
 	while (inbox_step(&inbox, now_ms))
 		;
 	inbox_tick(&inbox, now_ms);

@@ -26,6 +26,7 @@ static struct {
 } inputs[PEERS_MAX * 3];
 static size_t input_count;
 static const char *noted;
+static const char *user; /* "role:name" of the key that frames come under; NULL: ipc */
 
 static enum inbox_sent port_send(void *context, const uint8_t *route, size_t route_length,
 				 const uint8_t *frame, size_t length)
@@ -90,7 +91,7 @@ static void frame(struct client client, uint64_t first, const struct stream_even
 				     client.route.incarnation, first, events, count);
 
 	route_write(&client.route, route);
-	inbox_frame(&inbox, route, sizeof route, bytes, length, now_ms);
+	inbox_frame(&inbox, route, sizeof route, user, bytes, length, now_ms);
 	while (inbox_step(&inbox, now_ms))
 		;
 }

@@ -88,6 +88,7 @@ export class Weir extends Recorder {
    * @apps: {packageName: {apiKey, webhook, permissions, type, name}}.
    * @config: {section: {key: value}}, laid over the defaults of a test.
    * @publicGateway: the gateway that the session webhook names; 0 = the shared port.
+   * @curve: tcp on loopback with keys made here, instead of ipc.
    * @before: a command with arguments that runs the supervisor, e.g. in a namespace of its own.
    */
   static async start({
@@ -97,6 +98,7 @@ export class Weir extends Recorder {
     publicGateway = gateways,
     env = {},
     before = [],
+    curve = false,
   } = {}) {
     const self = new Weir('weir');
 
@@ -111,7 +113,8 @@ export class Weir extends Recorder {
     self.mediaPort = await claimPorts(4);
     self.publicUrl = self.url(publicGateway);
     self.before = before;
-    self.#writeFiles(apps, config);
+    self.#writeFiles(apps, curve ? { ...config, bus: await self.#makeKeys() } : config);
+    self.env = curve ? { ...process.env, WEIR_CONF: self.confFile } : process.env;
     self.#spawn(env);
     try {
       await self.#ready();
@@ -120,6 +123,27 @@ export class Weir extends Recorder {
       throw error;
     }
     return self;
+  }
+
+  /* A key for every process and for the operator; returns section [bus]. */
+  async #makeKeys() {
+    const actors = ['registry', 'lifecycle-scheduler', 'unmanaged-adapter', 'managed-adapter'];
+    const gateways = Array.from({ length: this.gateways }, (_, i) => `gateway-${i + 1}`);
+    const address = async () => `127.0.0.1:${await claimPorts(3)}`;
+    const bus = { transport: 'tcp', curve_dir: join(this.dir, 'curve') };
+
+    this.curveDir = bus.curve_dir;
+    for (const name of [...actors, ...gateways, 'operator']) await this.makeKey(name);
+    for (const name of actors) bus[name.replace('-', '_')] = await address();
+    bus.gateways = (await Promise.all(gateways.map(address))).join(' ');
+    return bus;
+  }
+
+  /** `weir keys new NAME`, in another folder than our own if @dir is given. */
+  async makeKey(name, dir = this.curveDir) {
+    const role = name === 'operator' ? ['--role', 'operator'] : [];
+
+    await promisify(execFile)(this.weirPath, ['keys', 'new', name, ...role, '--dir', dir]);
   }
 
   #writeFiles(apps, config) {
@@ -244,7 +268,7 @@ export class Weir extends Recorder {
       join(scripts, 'weir'),
       [...args, '--run', this.runDir],
       /* By force: what ends in order after SIGTERM looks like an answer that is complete. */
-      { timeout: 10000 * slack, killSignal: 'SIGKILL', maxBuffer: 1 << 26 },
+      { timeout: 10000 * slack, killSignal: 'SIGKILL', maxBuffer: 1 << 26, env: this.env },
     );
 
     return stdout;
@@ -339,6 +363,7 @@ export class Weir extends Recorder {
     const tap = [join(scripts, 'weir'), 'tap', '-o', 'jsonl', ...args, '--run', this.runDir];
     const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', ...tap], {
       stdio: ['ignore', stdout, 'pipe'],
+      env: this.env,
       detached: true, /* Ctrl-C is for the test: its recordings end when it says so */
     });
 

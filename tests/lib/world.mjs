@@ -153,6 +153,7 @@ export class World {
   /**
    * @scale: of the domain timers, see scaledTimers(); @config is laid over them.
    * @withDashboard: adds an app of type system_dashboard.
+   * @curve: see Weir.start().
    * @vendor: options of a FakeCloudflare that managed streams are made at; it is then world.vendor.
    */
   static async open({
@@ -161,6 +162,7 @@ export class World {
     gateways = 2,
     publicGateway,
     withDashboard = false,
+    curve = false,
     vendor,
   } = {}) {
     const self = new World();
@@ -177,7 +179,7 @@ export class World {
         timers[section] = { ...timers[section], ...keys };
     self.timers = timers;
     try {
-      self.weir = await Weir.start({ gateways, apps, config: timers, publicGateway });
+      self.weir = await Weir.start({ gateways, apps, config: timers, publicGateway, curve });
     } catch (error) {
       await self.host.stop();
       await self.vendor?.close();

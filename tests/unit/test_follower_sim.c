@@ -206,7 +206,7 @@ static void deliver_up(void)
 		return;
 	frame = bus_take(&w.up);
 	route_write(&(struct route){ ROLE_UNMANAGED, US, w.connection }, route);
-	inbox_frame(&w.inbox, route, sizeof route, frame.bytes, frame.length, w.now_ms);
+	inbox_frame(&w.inbox, route, sizeof route, NULL, frame.bytes, frame.length, w.now_ms);
 	while (inbox_step(&w.inbox, w.now_ms))
 		;
 	free(frame.bytes);

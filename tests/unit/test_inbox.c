@@ -199,12 +199,12 @@ Test(inbox, head_and_routing_id_must_agree)
 
 	greet(client);
 	route_write(&client.route, route);
-	inbox_frame(&inbox, route, sizeof route, bytes, length, 0);
+	inbox_frame(&inbox, route, sizeof route, NULL, bytes, length, 0);
 	cr_assert_not(inbox_step(&inbox, 0));
-	inbox_frame(&inbox, route, 5, bytes, length, 0);
+	inbox_frame(&inbox, route, 5, NULL, bytes, length, 0);
 	cr_assert_not(inbox_step(&inbox, 0));
 	route[0] = ROLE_COUNT;
-	inbox_frame(&inbox, route, sizeof route, bytes, length, 0);
+	inbox_frame(&inbox, route, sizeof route, NULL, bytes, length, 0);
 	cr_assert_not(inbox_step(&inbox, 0));
 	cr_assert_eq(inbox.stats.malformed, 3);
 }
@@ -235,7 +235,7 @@ Test(inbox, a_request_that_cannot_be_read_is_not_waited_for)
 	greet(client);
 	route_write(&client.route, route);
 	bytes[FRAME_HEAD_SIZE + (length - FRAME_HEAD_SIZE) / 3] = 0xc1; /* first byte of the 2nd */
-	inbox_frame(&inbox, route, sizeof route, bytes, length, 0);
+	inbox_frame(&inbox, route, sizeof route, NULL, bytes, length, 0);
 	while (inbox_step(&inbox, 0))
 		;
 	cr_assert_eq(input_count, 1);

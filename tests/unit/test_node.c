@@ -134,7 +134,8 @@ static void take(const struct stream_event *events, size_t count, uint64_t first
 
 	route_write(&(struct route){ ROLE_GATEWAY, THEM, 1 }, route);
 	cr_assert(node_wants(&node, NODE_INBOX));
-	node_take(&node, NODE_INBOX, &(struct node_frame){ route, sizeof route, bytes, length });
+	node_take(&node, NODE_INBOX,
+		  &(struct node_frame){ route, sizeof route, NULL, bytes, length });
 	while (node_step(&node, NODE_INBOX))
 		;
 }

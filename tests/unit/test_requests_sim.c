@@ -251,7 +251,7 @@ static void deliver_up(void)
 		return;
 	frame = bus_take(&up->line);
 	route_write(&(struct route){ ROLE_GATEWAY, w.client_life, up->connection }, route);
-	inbox_frame(&w.inbox, route, sizeof route, frame.bytes, frame.length, w.now_ms);
+	inbox_frame(&w.inbox, route, sizeof route, NULL, frame.bytes, frame.length, w.now_ms);
 	while (inbox_step(&w.inbox, w.now_ms))
 		;
 	free(frame.bytes);

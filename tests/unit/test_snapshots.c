@@ -177,7 +177,7 @@ static void ask(enum role role, uint64_t client, uint32_t connection, struct str
 	events[0].peer_hello.protocol = STREAM_PROTOCOL_VERSION;
 	length = bus_frame_of(bytes, sizeof bytes, TOPIC_DIRECT, name, client, 0, events, 2);
 	route_write(&(struct route){ role, client, connection }, route);
-	inbox_frame(&inbox, route, sizeof route, bytes, length, 0);
+	inbox_frame(&inbox, route, sizeof route, NULL, bytes, length, 0);
 	while (inbox_step(&inbox, 0))
 		;
 }

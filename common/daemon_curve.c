@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* daemon_curve.c - a daemon on tcp: who is let in, that strangers are not, and what a reload of
+ * the keys changes.
+ */
+#include <string.h>
+
+#include "common/daemon_private.h"
+#include "common/error.h"
+#include "common/log.h"
+
+#define ANSWERS_MAX 64 /* of those who connect, per pass */
+
+int daemon_curve_open(struct daemon *self)
+{
+	const struct daemon_options *options = &self->options;
+
+	if (!options->keyring)
+		return 0;
+	int r = transport_secure(self->transport, options->config, options->keyring, options->role,
+				 &self->zap_socket.socket);
+
+	if (r < 0)
+		return err_pass(r);
+	loop_watch(&self->loop, &self->zap_socket);
+	return 0;
+}
+
+int daemon_curve_prove(struct daemon *self)
+{
+	const char *suffixes[] = { "inbox", "outbox",
+				   node_has(&self->node, NODE_SNAPSHOTS) ? "snapshot" : NULL,
+				   NULL };
+
+	if (!self->options.keyring)
+		return 0;
+	return err_pass(transport_prove(self->transport, &self->zap_socket.socket, suffixes));
+}
+
+void daemon_curve_answer(struct daemon *self)
+{
+	transport_answer(&self->zap_socket.socket, ANSWERS_MAX);
+}
+
+void daemon_curve_reload(struct daemon *self)
+{
+	struct keyring *keyring = self->options.keyring;
+	char error[KEYRING_ERROR_SIZE] = "out of memory";
+
+	if (!keyring)
+		return;
+	if (keyring_reload(keyring, error) != 0)
+		log_error("curve.reload_refused", log_str("detail", error));
+	else
+		log_info("curve.reloaded", log_u64("keys", keyring->allow.count));
+}
+
+/* Whoever was let in stays connected, but is not listened to any more. */
+bool daemon_curve_admits(struct daemon *self, const struct transport_message *message)
+{
+	const struct keyring *keyring = self->options.keyring;
+
+	if (!keyring || !keyring->removed || zap_find(&keyring->allow, text_of(message->key)))
+		return true;
+	log_limited("curve.removed_key", log_str("peer", message->user),
+		    log_str("key", message->key));
+	daemon_count(self, "curve.removed_key", 1);
+	return false;
+}
