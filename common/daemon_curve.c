@@ -2,8 +2,6 @@
 /* daemon_curve.c - a daemon on tcp: who is let in, that strangers are not, and what a reload of
  * the keys changes.
  */
-#include <string.h>
-
 #include "common/daemon_private.h"
 #include "common/error.h"
 #include "common/log.h"
@@ -41,28 +39,34 @@ void daemon_curve_answer(struct daemon *self)
 	transport_answer(&self->zap_socket.socket, ANSWERS_MAX);
 }
 
+/* Whoever was let in would stay for ever, so all have to come again. */
+static void evict(struct daemon *self)
+{
+	struct loop_socket *bound[] = { &self->publisher, &self->inbox_socket,
+					&self->snapshot_socket };
+
+	for (size_t i = 0; i < sizeof bound / sizeof bound[0]; i++) {
+		int r = bound[i]->socket.handle ? transport_evict(&bound[i]->socket) : 0;
+
+		if (r < 0)
+			daemon_fail(self, r);
+	}
+}
+
 void daemon_curve_reload(struct daemon *self)
 {
 	struct keyring *keyring = self->options.keyring;
 	char error[KEYRING_ERROR_SIZE] = "out of memory";
+	size_t removed;
 
 	if (!keyring)
 		return;
-	if (keyring_reload(keyring, error) != 0)
+	if (keyring_reload(keyring, error, &removed) != 0) {
 		log_error("curve.reload_refused", log_str("detail", error));
-	else
-		log_info("curve.reloaded", log_u64("keys", keyring->allow.count));
-}
-
-/* Whoever was let in stays connected, but is not listened to any more. */
-bool daemon_curve_admits(struct daemon *self, const struct transport_message *message)
-{
-	const struct keyring *keyring = self->options.keyring;
-
-	if (!keyring || !keyring->removed || zap_find(&keyring->allow, text_of(message->key)))
-		return true;
-	log_limited("curve.removed_key", log_str("peer", message->user),
-		    log_str("key", message->key));
-	daemon_count(self, "curve.removed_key", 1);
-	return false;
+		return;
+	}
+	log_info("curve.reloaded", log_u64("keys", keyring->allow.count),
+		 log_u64("removed", removed));
+	if (removed > 0)
+		evict(self);
 }

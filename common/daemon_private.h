@@ -86,9 +86,6 @@ int daemon_curve_prove(struct daemon *self);
 void daemon_curve_answer(struct daemon *self);
 void daemon_curve_reload(struct daemon *self);
 
-/* daemon_curve_admits() - whether the key that @message came under is still allowed. */
-bool daemon_curve_admits(struct daemon *self, const struct transport_message *message);
-
 /* daemon_report.c: metrics */
 void daemon_report_metrics(struct daemon *self, int64_t now_ms);
 

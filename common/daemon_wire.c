@@ -320,8 +320,6 @@ static void take(struct daemon *self, struct source *source)
 {
 	const struct transport_message *message = &source->message;
 
-	if (source->routed && !daemon_curve_admits(self, message))
-		return;
 	node_take(&self->node, source->wire,
 		  &(struct node_frame){ .route = message->route,
 					.route_length = message->route_length,

@@ -284,7 +284,7 @@ void keyring_close(struct keyring *self)
 	free(self);
 }
 
-int keyring_reload(struct keyring *self, char *error)
+int keyring_reload(struct keyring *self, char *error, size_t *removed)
 {
 	CLEANUP(free_at) void *memory = malloc(sizeof(struct zap_allow));
 	struct zap_allow *fresh = memory;
@@ -295,9 +295,9 @@ int keyring_reload(struct keyring *self, char *error)
 	r = keyring_read_allow(self->dir, fresh, error);
 	if (r != 0)
 		return r;
+	*removed = 0;
 	for (size_t i = 0; i < self->allow.count; i++)
-		if (!zap_find(fresh, text_of(self->allow.items[i].key)))
-			self->removed = true;
+		*removed += !zap_find(fresh, text_of(self->allow.items[i].key));
 	self->allow = *fresh;
 	return 0;
 }

@@ -18,7 +18,6 @@ struct keyring {
 	char dir[512];
 	char public_key[ZAP_KEY_LENGTH + 1], secret_key[ZAP_KEY_LENGTH + 1];
 	struct zap_allow allow;
-	bool removed; /* a reload has taken a key away: connections may outlive their key */
 };
 
 enum {
@@ -38,9 +37,9 @@ void keyring_close(struct keyring *self);
 
 /* keyring_reload() - read the public keys again; on failure those there were stay.
  *
- * Return: 0, KEYRING_E_INVALID or -ENOMEM.
+ * Return: 0, KEYRING_E_INVALID or -ENOMEM; @removed: how many there were that are no more.
  */
-int keyring_reload(struct keyring *self, char *error);
+int keyring_reload(struct keyring *self, char *error, size_t *removed);
 
 /* keyring_server() - the public key of the process @name, from allow/@role/@name.pub.
  *

@@ -422,7 +422,7 @@ int transport_receive_routed(struct transport_socket *socket, struct transport_m
 
 	if (r != 0)
 		return r;
-	message->user = message->key = NULL;
+	message->user = NULL;
 	message->route_length =
 		message->length < sizeof message->route ? message->length : sizeof message->route;
 	memcpy(message->route, message->bytes, message->route_length);

@@ -42,7 +42,7 @@ struct transport_message {
 	size_t length;
 	uint8_t route[ROUTE_LENGTH_MAX + 1]; /* one more: a longer id is seen to be one */
 	size_t route_length; /* ROUTER only */
-	const char *user, *key; /* ROUTER on tcp: what zap_decide() said, and of which key */
+	const char *user; /* ROUTER on tcp: what zap_decide() said of the key it came under */
 	bool held;
 };
 
@@ -92,6 +92,12 @@ int transport_prove(struct transport *self, struct transport_socket *zap,
 		    const char *const *suffixes);
 
 #define TRANSPORT_PROOF_MS 2000
+
+/* transport_evict() - end every connection to a socket of ours: who is allowed to comes back.
+ *
+ * Return: 0 or -errno; it is then bound no more.
+ */
+int transport_evict(struct transport_socket *socket);
 
 /* transport_check_run_dir() - a directory, ours, mode 0700.  Return: 0, -EPERM or -errno. */
 int transport_check_run_dir(const char *run_dir);

@@ -17,7 +17,7 @@
 #define ZAP_PARTS 7 /* version, request id, domain, address, identity, mechanism, credentials */
 #define ZAP_PART_MAX 255
 #define KEY_BYTES 32
-#define KEY_PROPERTY "Key" /* beside User-Id: which of its keys */
+#define REBIND_MS 1000 /* libzmq closes a listener in a thread of its own: 8 ms measured */
 
 static int set_text(void *handle, int option, const char *text)
 {
@@ -82,10 +82,9 @@ void transport_curve_owner(struct transport_message *message)
 	zmq_msg_t *part = (zmq_msg_t *)(void *)&message->opaque;
 
 	message->user = zmq_msg_gets(part, "User-Id");
-	message->key = zmq_msg_gets(part, KEY_PROPERTY);
 	/* Nothing comes in without; if it ever did, it would be nobody's. */
-	if (!message->user || !message->key)
-		message->user = message->key = "";
+	if (!message->user)
+		message->user = "";
 }
 
 /* libzmq's questions */
@@ -121,27 +120,8 @@ static int read_question(void *handle, struct part *parts)
 	return count;
 }
 
-/* A property as ZMTP writes it: the length of its name, name, length of the value, value. */
-static size_t put_property(uint8_t *to, const char *name, const char *value)
+static void send_answer(void *handle, const struct part *id, const struct zap_reply *reply)
 {
-	size_t name_length = strlen(name), length = strlen(value), at = 0;
-
-	to[at++] = (uint8_t)name_length;
-	memcpy(to + at, name, name_length);
-	at += name_length;
-	to[at++] = 0;
-	to[at++] = 0;
-	to[at++] = (uint8_t)(length >> 8);
-	to[at++] = (uint8_t)length;
-	memcpy(to + at, value, length);
-	return at + length;
-}
-
-static void send_answer(void *handle, const struct part *id, const struct zap_reply *reply,
-			const char *key)
-{
-	uint8_t property[1 + sizeof KEY_PROPERTY + 4 + ZAP_KEY_LENGTH];
-	size_t length = *reply->user ? put_property(property, KEY_PROPERTY, key) : 0;
 	const struct {
 		const void *bytes;
 		size_t length;
@@ -151,7 +131,7 @@ static void send_answer(void *handle, const struct part *id, const struct zap_re
 		{ reply->status, strlen(reply->status) },
 		{ reply->reason, strlen(reply->reason) },
 		{ reply->user, strlen(reply->user) },
-		{ property, length },
+		{ "", 0 }, /* no more to say of it */
 	};
 	size_t count = sizeof parts / sizeof parts[0];
 
@@ -178,7 +158,7 @@ static void answer(struct transport *self, void *handle, const struct part *part
 		log_limited("curve.refused", log_str("socket", parts[2].bytes),
 			    log_str("address", parts[3].bytes), log_str("key", key),
 			    log_str("reason", reply.reason));
-	send_answer(handle, &parts[1], &reply, key);
+	send_answer(handle, &parts[1], &reply);
 }
 
 void transport_answer(struct transport_socket *zap, int max)
@@ -213,6 +193,25 @@ int transport_secure(struct transport *self, const struct config *config,
 		return err_raise(r);
 	}
 	self->keyring = keyring;
+	return 0;
+}
+
+int transport_evict(struct transport_socket *socket)
+{
+	int64_t end_ms = loop_now_ms() + REBIND_MS;
+	char endpoint[BUS_ENDPOINT_SIZE];
+	size_t size = sizeof endpoint;
+
+	socket->touched = true;
+	/* A listener takes all connections along that were made through it. */
+	if (zmq_getsockopt(socket->handle, ZMQ_LAST_ENDPOINT, endpoint, &size) < 0 ||
+	    zmq_unbind(socket->handle, endpoint) < 0)
+		return err_raise(-zmq_errno());
+	while (zmq_bind(socket->handle, endpoint) < 0) {
+		if (zmq_errno() != EADDRINUSE || loop_now_ms() >= end_ms)
+			return err_raise(-zmq_errno());
+		(void)zmq_poll(NULL, 0, 1);
+	}
 	return 0;
 }
 

@@ -28,6 +28,13 @@ const logged = (event, actor) => (e) =>
   e.text.includes(`"event":"${event}"`) &&
   e.text.includes(`"actor":"${actor}"`);
 
+async function subscribed(tap) {
+  await tap.waitFor((e) => e.event === 'stderr' && e.text.includes('subscribed'), 20000, {
+    what: 'tap: subscribed',
+  });
+  return tap;
+}
+
 /* What `weir ARGS` came to with the keys in @dir. */
 async function cliWith(dir, ...args) {
   const conf = join(dir, 'weir.conf');
@@ -93,11 +100,7 @@ function greeting(mechanism) {
 
 describe('tcp with CURVE', () => {
   test('a stream, ls, tap and gateways', async () => {
-    const tap = weir.tap('--ops');
-
-    await tap.waitFor((e) => e.event === 'stderr' && e.text.includes('subscribed'), 20000, {
-      what: 'tap: subscribed',
-    });
+    const tap = await subscribed(weir.tap('--ops'));
     const s = await world.stage('curve');
 
     await goLive(s);
@@ -211,9 +214,19 @@ describe('tcp with CURVE', () => {
     assert.equal((await cliWith(dir, 'ls', '--key', 'retired')).code, 2, 'not known yet');
     await reload();
     assert.deepEqual(await cliWith(dir, 'ls', '--key', 'retired'), { code: 0, stderr: '' });
+    const kept = await subscribed(weir.tap());
+    const retired = await subscribed(weir.tap('--conf', join(dir, 'weir.conf'), '--key', 'retired'));
+
     rmSync(pub);
     await reload();
     assert.equal((await cliWith(dir, 'ls', '--key', 'retired')).code, 2, 'not known any more');
-    await weir.cli('ls');
+    /* The connection it had has ended too; that of others has been made anew. */
+    const s = await world.stage('retired');
+
+    await goLive(s);
+    s.apps.a.stop(s.t.id('$S1'));
+    await kept.waitFor((e) => e.line?.type === 'stream.closed' && e.line.user_id === s.U);
+    assert.ok(!retired.entries.some((e) => e.line?.user_id === s.U));
+    await Promise.all([kept.stop(), retired.stop()]);
   });
 });
