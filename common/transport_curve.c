@@ -294,7 +294,8 @@ static int prove(struct transport *self, struct transport_socket *zap, const cha
 	if (r == refusal)
 		return 0;
 	if (r >= 0) {
-		log_error(r == 0 ? "curve.not_proven" : "curve.let_in", log_str("socket", suffix),
+		log_error(r == 0 ? "curve.not_proven" : "curve.not_refused",
+			  log_str("socket", suffix),
 			  log_str("stranger", armed ? "with an unknown key" : "without a key"));
 		r = r == 0 ? -ETIMEDOUT : -EACCES;
 	}

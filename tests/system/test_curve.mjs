@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { claimPorts } from '../lib/ports.mjs';
 import { World, goLive } from '../lib/world.mjs';
 
 const binaries =
@@ -168,7 +169,7 @@ describe('tcp with CURVE', () => {
     await cliWith(dir, 'ls'); /* writes its configuration */
     const impostor = daemon(t, 'weir-unmanaged-adapter', [
       ...['--conf', join(dir, 'weir.conf'), '--run', run],
-      ...['--set', 'bus.unmanaged_adapter=127.0.0.1:28990'],
+      ...['--set', `bus.unmanaged_adapter=127.0.0.1:${await claimPorts(3)}`],
     ]);
     const entry = await weir.waitFor(logged('inbox.impostor', 'registry'), 15000, {
       from,

@@ -173,7 +173,8 @@ Test(config, every_text_has_its_bounds)
 		char set[5000], expected[64];
 		int used = snprintf(set, sizeof set, "%s.%s=", keys[i].section, keys[i].name);
 
-		if (keys[i].type != CONFIG_STR && keys[i].type != CONFIG_FILE)
+		if (keys[i].type != CONFIG_STR && keys[i].type != CONFIG_FILE &&
+		    keys[i].type != CONFIG_DIR)
 			continue;
 		(void)snprintf(expected, sizeof expected, "has %" PRId64 " bytes: must be ",
 			       keys[i].max + 1);
@@ -303,6 +304,10 @@ ParameterizedTestParameters(config, combination_is_refused)
 		  "--set gateway.apps_file=/nowhere/apps: No such file or directory; create it, or "
 		  "leave the key empty" },
 		{ "gateway.apps_file=/tmp", "--set gateway.apps_file=/tmp: is not a regular file" },
+		{ "bus.curve_dir=/dev/null", "--set bus.curve_dir=/dev/null: is not a directory" },
+		{ "bus.transport=udp", "--set bus.transport=udp: must be ipc or tcp" },
+		{ "bus.transport=tcp", "--set bus.transport=tcp: needs bus.curve_dir beside it, on "
+				       "loopback too; `weir keys new` makes keys" },
 	};
 
 	return cr_make_param_array(struct refusal, rows, sizeof rows / sizeof rows[0]);

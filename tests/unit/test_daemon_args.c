@@ -183,6 +183,30 @@ Test(daemon_args, a_wrong_configuration_is_78_and_checked_without_running)
 	cr_assert_null(strstr(output, "run name="));
 }
 
+/* The keys are read before anything else is done with them. */
+Test(daemon_args, tcp_without_keys_is_78_with_the_mend)
+{
+	static const char *const cases[][6] = {
+		{ "--set", "bus.transport=tcp", "--check", NULL },
+		{ "--set", "bus.transport=tcp", "--set", "bus.curve_dir=run", NULL },
+		{ "--set", "bus.transport=tcp", "--set", "bus.curve_dir=run", "--check", NULL },
+	};
+	static const char *const words[] = {
+		"--set bus.transport=tcp: needs bus.curve_dir beside it",
+		"gateway: has no address in [bus]",
+		"gateway: has no address in [bus]",
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		cr_assert_eq(start(cases[i]), 78);
+		expect_said(words[i]);
+	}
+	cr_assert_eq(START("--set", "bus.transport=tcp", "--set", "bus.curve_dir=run", "--name",
+			   "gateway-1"),
+		     78);
+	expect_said("run/gateway-1.key_secret: No such file or directory; `weir keys new`");
+}
+
 Test(daemon_args, what_the_run_returns_becomes_the_exit_code)
 {
 	run_result = -EIO;
