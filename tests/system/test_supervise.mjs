@@ -320,6 +320,23 @@ describe('supervise', { concurrency: 4 }, () => {
 		assert.equal((await box.status()).of('gateway-1').pid, first);
 	});
 
+	check('--only: these and no others, which scale does not change', async (box) => {
+		await box.up('--only', 'unmanaged-adapter,gateway-3').ready();
+		const names = async () => (await box.status()).list.map((entry) => entry.name);
+		assert.deepEqual(await names(), ['unmanaged-adapter', 'gateway-3']);
+		assert.equal((await box.command('restart', 'gateway-3')).status, 0);
+		const scaled = await box.command('scale', 'gateway', '1');
+		assert.equal(scaled.status, 1);
+		assert.match(scaled.stderr, /this machine runs what --only named/);
+		assert.deepEqual(await names(), ['unmanaged-adapter', 'gateway-3']);
+	});
+
+	check('--only wants names that there are', async (box) => {
+		const up = box.up('--only', 'gateway-3,gateway');
+		await up.ends(2);
+		assert.match(up.stderr, /--only wants names such as registry,gateway-2, not 'gateway'/);
+	});
+
 	check('scale to the limit of 64 and back', async (box) => {
 		await box.up().ready();
 		const grown = await box.command('scale', 'gateway', '64');
