@@ -31,6 +31,21 @@ Test(inbox_keys, a_routing_id_of_another_role_is_dropped)
 	expect_impostor();
 }
 
+/* Operators name themselves; so much the more their role must be theirs. */
+Test(inbox_keys, an_operator_cannot_be_a_gateway)
+{
+	user = "operator:alice";
+	hello(gateway(GATEWAY, 1), 1, 0);
+	expect_impostor();
+}
+
+Test(inbox_keys, the_right_name_in_another_role_is_dropped)
+{
+	user = "unmanaged-adapter:gateway-1";
+	hello(gateway(GATEWAY, 1), 1, 0);
+	expect_impostor();
+}
+
 Test(inbox_keys, a_hello_under_another_name_is_dropped)
 {
 	user = "gateway:gateway-2";
