@@ -44,7 +44,7 @@ static void put_public(const char *path, const char *digits)
 	char text[256];
 
 	(void)snprintf(text, sizeof text, "curve\n    public-key = \"%s%s\"\n", digits,
-		       PUBLIC + strlen(digits));
+		       &PUBLIC[strlen(digits)]);
 	put(path, text);
 }
 
@@ -102,7 +102,7 @@ Test(keyring, a_pair_and_the_keys_of_others)
 	cr_assert_str_eq(keyring->public_key, PUBLIC);
 	cr_assert_str_eq(keyring->secret_key, SECRET);
 	cr_assert_eq(keyring->allow.count, 2);
-	cr_assert_str_eq(keyring_server(keyring, ROLE_REGISTRY, "registry") + 1, PUBLIC + 1);
+	cr_assert_str_eq(keyring_server(keyring, ROLE_REGISTRY, "registry") + 1, &PUBLIC[1]);
 	cr_assert_null(keyring_server(keyring, ROLE_GATEWAY, "registry"));
 	cr_assert_null(keyring_server(keyring, ROLE_GATEWAY, "gateway-2"));
 }
