@@ -258,7 +258,8 @@ bool config_is_secret(const char *path, unsigned mode)
 	const char *given = secure_getenv("CREDENTIALS_DIRECTORY");
 	size_t length = given ? strlen(given) : 0;
 
-	/* systemd gives a credential to a user by an access list, which shows as a group's right. */
+	/* systemd gives a credential to a user by an access list, which shows as a group's right.
+	 */
 	if (length > 0 && strncmp(path, given, length) == 0 && path[length] == '/' &&
 	    !strstr(path + length, "/../"))
 		mode &= ~(unsigned)S_IRGRP;

@@ -130,6 +130,19 @@ static int add(void *context, const char *path, enum confine_access access)
 	return r;
 }
 
+/* What is built together is installed together: weir-copy is beside the managed-adapter. */
+static int add_own_directory(const struct ruleset *rules)
+{
+	char path[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+
+	if (length < 0)
+		return -errno;
+	path[length] = '\0';
+	*strrchr(path, '/') = '\0';
+	return add((void *)rules, path, CONFINE_EXECUTE);
+}
+
 int confine_files(enum confine_role role, const struct config *config, const char *run_dir)
 {
 	long version =
@@ -151,6 +164,8 @@ int confine_files(enum confine_role role, const struct config *config, const cha
 		return err_raise(-errno);
 	rules.fd = fd;
 	r = confine_paths(role, config, run_dir, add, &rules);
+	if (r == 0 && confine_rows[role].places & 1u << CONFINE_PROGRAMS)
+		r = add_own_directory(&rules);
 	if (r == 0 && CONFINE_SANITIZED) /* what is mapped, which threads there are */
 		r = add(&rules, "/proc/self", CONFINE_READ);
 	if (r < 0)

@@ -62,6 +62,7 @@ enum confine_access {
 
 enum confine_place {
 	CONFINE_RUN,
+	CONFINE_KEYS,
 	CONFINE_STORE,
 	CONFINE_MEDIA_DIR,
 	CONFINE_GATEWAY_FILES,
@@ -73,7 +74,7 @@ enum confine_place {
 	CONFINE_PLACE_COUNT,
 };
 
-#define CONFINE_FAMILIES_MAX 3
+#define CONFINE_FAMILIES_MAX 4
 
 struct confine_row {
 	const char *name;
@@ -86,6 +87,9 @@ extern const struct confine_row confine_rows[CONFINE_ROLE_COUNT];
 
 /* confine_role_of() - the row of a daemon of @role. */
 enum confine_role confine_role_of(enum role role, const struct config *config);
+
+/* confine_has_family() - whether sockets of @family may be made; on a bus of tcp some more may. */
+bool confine_has_family(enum confine_role role, const struct config *config, int family);
 
 /* confine_paths() - call @visit with every path that @role may touch, until it returns < 0.
  *
@@ -111,4 +115,4 @@ int confine_memory(void);
 int confine_files(enum confine_role role, const struct config *config, const char *run_dir);
 
 /* confine_calls() - Return: 0 or -errno. */
-int confine_calls(enum confine_role role);
+int confine_calls(enum confine_role role, const struct config *config);

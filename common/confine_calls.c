@@ -82,15 +82,7 @@ static int add_all(scmp_filter_ctx filter, const char *const *names)
 	return r;
 }
 
-static bool has_family(const struct confine_row *row, int family)
-{
-	for (const int *one = row->families; *one; one++)
-		if (*one == family)
-			return true;
-	return false;
-}
-
-static int add_families(scmp_filter_ctx filter, const struct confine_row *row)
+static int add_families(scmp_filter_ctx filter, enum confine_role role, const struct config *config)
 {
 	const struct scmp_arg_cmp others = SCMP_A0(SCMP_CMP_GE, FAMILIES_END, 0);
 	const struct scmp_arg_cmp pairs = SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0);
@@ -100,7 +92,8 @@ static int add_families(scmp_filter_ctx filter, const struct confine_row *row)
 		const struct scmp_arg_cmp same = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family, 0);
 
 		r = add(filter,
-			has_family(row, family) ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EAFNOSUPPORT),
+			confine_has_family(role, config, family) ? SCMP_ACT_ALLOW
+								 : SCMP_ACT_ERRNO(EAFNOSUPPORT),
 			"socket", &same);
 	}
 	return r < 0 ? r : add(filter, SCMP_ACT_ALLOW, "socketpair", &pairs);
@@ -135,8 +128,9 @@ static const char *const sanitizer_calls[] = { "clone",	 "ptrace", "wait4",
 					       "tgkill", "kill",   "process_vm_readv",
 					       "uname",	 NULL };
 
-static int fill(scmp_filter_ctx filter, const struct confine_row *row)
+static int fill(scmp_filter_ctx filter, enum confine_role role, const struct config *config)
 {
+	const struct confine_row *row = &confine_rows[role];
 	const struct scmp_arg_cmp thread = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
 	int r = 0;
 
@@ -146,7 +140,7 @@ static int fill(scmp_filter_ctx filter, const struct confine_row *row)
 	for (int class = 0; class <= (int)row->calls && r == 0; class ++)
 		r = add_all(filter, confine_names((enum confine_class) class));
 	if (r == 0)
-		r = add_families(filter, row);
+		r = add_families(filter, role, config);
 	if (r == 0 && CONFINE_SANITIZED)
 		r = add_all(filter, sanitizer_calls);
 	if (r < 0 || CONFINE_SANITIZED || row->calls == CONFINE_CHILDREN)
@@ -157,7 +151,7 @@ static int fill(scmp_filter_ctx filter, const struct confine_row *row)
 	return r;
 }
 
-int confine_calls(enum confine_role role)
+int confine_calls(enum confine_role role, const struct config *config)
 {
 	const struct confine_row *row = &confine_rows[role];
 	const struct rlimit none = { 0, 0 };
@@ -174,7 +168,7 @@ int confine_calls(enum confine_role role)
 	/* For libzmq's threads too, which are there already. */
 	r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (r == 0)
-		r = fill(filter, row);
+		r = fill(filter, role, config);
 	if (r == 0)
 		r = catch_refused();
 	if (r == 0)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/bus.h"
 #include "common/confine.h"
 #include "common/store.h"
 
@@ -18,22 +19,28 @@
 	{ \
 		AF_UNIX, AF_INET, AF_INET6 \
 	}
+/* weir-copy asks which addresses are this machine's. */
+#define INTERNET_AND_LINKS \
+	{ \
+		AF_UNIX, AF_INET, AF_INET6, AF_NETLINK \
+	}
 
 /* clang-format off */
 const struct confine_row confine_rows[CONFINE_ROLE_COUNT] = {
-	[CONFINE_REGISTRY] = { "registry", BIT(RUN) | BIT(STORE), CONFINE_BASE, LOCAL_ONLY },
-	[CONFINE_SCHEDULER] = { "lifecycle-scheduler", BIT(RUN), CONFINE_BASE, LOCAL_ONLY },
-	[CONFINE_UNMANAGED] = { "unmanaged-adapter", BIT(RUN), CONFINE_BASE, LOCAL_ONLY },
+	[CONFINE_REGISTRY] = { "registry", BIT(RUN) | BIT(KEYS) | BIT(STORE), CONFINE_BASE, LOCAL_ONLY },
+	[CONFINE_SCHEDULER] = { "lifecycle-scheduler", BIT(RUN) | BIT(KEYS), CONFINE_BASE, LOCAL_ONLY },
+	[CONFINE_UNMANAGED] = { "unmanaged-adapter", BIT(RUN) | BIT(KEYS), CONFINE_BASE, LOCAL_ONLY },
 	[CONFINE_MANAGED] = { "managed-adapter",
-		BIT(RUN) | BIT(PROVIDER_FILES) | BIT(NAMES) | BIT(CERTIFICATES) | BIT(DEVICES),
+		BIT(RUN) | BIT(KEYS) | BIT(PROVIDER_FILES) | BIT(NAMES) | BIT(CERTIFICATES) | BIT(DEVICES),
 		CONFINE_NETWORK, LOCAL_AND_INTERNET },
 	[CONFINE_MANAGED_LOCAL] = { "managed-adapter (local)",
-		BIT(RUN) | BIT(MEDIA_DIR) | BIT(NAMES) | BIT(CERTIFICATES) | BIT(DEVICES) | BIT(PROGRAMS),
-		CONFINE_CHILDREN, LOCAL_AND_INTERNET },
+		BIT(RUN) | BIT(KEYS) | BIT(MEDIA_DIR) | BIT(NAMES) | BIT(CERTIFICATES) | BIT(DEVICES) |
+			BIT(PROGRAMS),
+		CONFINE_CHILDREN, INTERNET_AND_LINKS },
 	[CONFINE_MEDIA] = { "media", BIT(MEDIA_DIR) | BIT(NAMES) | BIT(CERTIFICATES) | BIT(DEVICES) | BIT(PROGRAMS),
 		CONFINE_CHILDREN, LOCAL_AND_INTERNET },
 	[CONFINE_GATEWAY] = { "gateway",
-		BIT(RUN) | BIT(GATEWAY_FILES) | BIT(NAMES) | BIT(CERTIFICATES) | BIT(DEVICES),
+		BIT(RUN) | BIT(KEYS) | BIT(GATEWAY_FILES) | BIT(NAMES) | BIT(CERTIFICATES) | BIT(DEVICES),
 		CONFINE_NETWORK, LOCAL_AND_INTERNET },
 };
 /* clang-format on */
@@ -55,12 +62,26 @@ enum confine_role confine_role_of(enum role role, const struct config *config)
 	}
 }
 
+/* libzmq's tcp asks for the machine's addresses, each time that it binds. */
+bool confine_has_family(enum confine_role role, const struct config *config, int family)
+{
+	static const int of_tcp[CONFINE_FAMILIES_MAX + 1] = { AF_INET, AF_INET6, AF_NETLINK };
+	const bool tcp = bus_is_tcp(config) && confine_rows[role].places & BIT(KEYS);
+
+	for (int i = 0; i < CONFINE_FAMILIES_MAX; i++)
+		if (family != 0 &&
+		    (confine_rows[role].families[i] == family || (tcp && of_tcp[i] == family)))
+			return true;
+	return false;
+}
+
 /* ---- places ---- */
 
 static const struct place {
 	const char *name, *allowed; /* for people */
 } places[CONFINE_PLACE_COUNT] = {
 	[CONFINE_RUN] = { "run directory", "make sockets" },
+	[CONFINE_KEYS] = { "`bus.curve_dir`", "read" },
 	[CONFINE_STORE] = { "directory of `registry.store`", "read and write" },
 	[CONFINE_MEDIA_DIR] = { "`local.media_dir`", "read and write" },
 	[CONFINE_GATEWAY_FILES] = { "secret, app and TLS files of `[gateway]`",
@@ -70,7 +91,8 @@ static const struct place {
 	[CONFINE_NAMES] = { "files of the resolver, libraries", "read" },
 	[CONFINE_CERTIFICATES] = { "the system's certificates", "read" },
 	[CONFINE_DEVICES] = { "`/dev/null`, random numbers", "read and write" },
-	[CONFINE_PROGRAMS] = { "`/usr`, `/bin`, `/sbin`, `/opt`", "read and execute" },
+	[CONFINE_PROGRAMS] = { "`/usr`, `/bin`, `/sbin`, `/opt`, where it is itself",
+			       "read and execute" },
 };
 
 /* Paths that are the same everywhere.  What is missing on a machine is left out. */
@@ -198,6 +220,8 @@ int confine_paths(enum confine_role role, const struct config *config, const cha
 		r = visit_configured(&walk);
 	if (r >= 0 && wants(&walk, CONFINE_RUN))
 		r = visit(context, run_dir, CONFINE_BIND);
+	if (r >= 0 && wants(&walk, CONFINE_KEYS) && bus_is_tcp(config))
+		r = visit(context, config->bus_curve_dir, CONFINE_READ);
 	if (r >= 0 && wants(&walk, CONFINE_STORE) &&
 	    strncmp(config->registry_store, STORE_SQLITE, scheme) == 0)
 		r = visit_below_run(&walk, config->registry_store + scheme, true, CONFINE_WRITE);
@@ -291,7 +315,7 @@ void confine_write_table(FILE *to)
 			fprintf(to, "%s%s: %s", between, places[place].name, places[place].allowed);
 			between = "; ";
 		}
-		fprintf(to, " | %s | %s |\n", row->families[1] ? "unix, IPv4, IPv6" : "unix",
-			starts[row->calls]);
+		fprintf(to, " | %s%s | %s |\n", row->families[1] ? "unix, IPv4, IPv6" : "unix",
+			row->families[3] ? ", netlink" : "", starts[row->calls]);
 	}
 }

@@ -248,7 +248,8 @@ static int confine_late(struct daemon *self)
 {
 	if (!is_confined(self))
 		return 0;
-	return err_pass(confine_calls(confine_role_of(self->options.role, self->options.config)));
+	return err_pass(confine_calls(confine_role_of(self->options.role, self->options.config),
+				      self->options.config));
 }
 
 static int open_parts(struct daemon *self)

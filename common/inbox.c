@@ -87,7 +87,7 @@ static void say_refused(struct inbox *self, const uint8_t *route, size_t route_l
 static void on_impostor(struct inbox *self, const char *claimed)
 {
 	self->stats.violations++;
-	note(self, "inbox.impostor", NULL, claimed);
+	note(self, "audit.impostor", NULL, claimed);
 	intake_close(&self->intake);
 }
 

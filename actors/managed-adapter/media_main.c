@@ -202,7 +202,7 @@ static int run(const struct daemon_options *options)
 		return err_pass(r);
 	if (options->config->run_confine &&
 	    ((r = confine_files(CONFINE_MEDIA, options->config, absolute)) < 0 ||
-	     (r = confine_calls(CONFINE_MEDIA)) < 0))
+	     (r = confine_calls(CONFINE_MEDIA, options->config)) < 0))
 		return err_pass(r);
 	if (options->notify_fd >= 0 &&
 	    (r = tell_when_ready(local.media_dir, options->notify_fd)) < 0)

@@ -171,7 +171,7 @@ describe('tcp with CURVE', () => {
       ...['--conf', join(dir, 'weir.conf'), '--run', run],
       ...['--set', `bus.unmanaged_adapter=127.0.0.1:${await claimPorts(3)}`],
     ]);
-    const entry = await weir.waitFor(logged('inbox.impostor', 'registry'), 15000, {
+    const entry = await weir.waitFor(logged('audit.impostor', 'registry'), 15000, {
       from,
       what: `the impostor: ${impostor.said}`,
     });

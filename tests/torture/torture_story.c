@@ -66,7 +66,7 @@ static void hello(struct inbox *inbox)
 	assert(frame_add(&writer, &event, STREAM_EVENT_ADDRESSED));
 	frame_end(&writer);
 	route_write(&(struct route){ ROLE_GATEWAY, THEM, 1 }, route);
-	inbox_frame(inbox, route, sizeof route, frame, writer.length, 1000);
+	inbox_frame(inbox, route, sizeof route, NULL, frame, writer.length, 1000);
 	while (inbox_step(inbox, 1000))
 		;
 }

@@ -229,7 +229,7 @@ static int confined(enum confine_role role, int (*attempt)(void))
 	if (child == 0) {
 		(void)freopen("/dev/null", "w", stderr);
 		if (confine_memory() < 0 || confine_files(role, &config, run_dir) < 0 ||
-		    confine_calls(role) < 0)
+		    confine_calls(role, &config) < 0)
 			_exit(100);
 		_exit(attempt());
 	}
@@ -406,9 +406,23 @@ Test(confine, families_of_sockets)
 		if (!internet)
 			expect(role, try_inet6, EAFNOSUPPORT, "IPv6");
 		expect(role, try_packet, EAFNOSUPPORT, "packets");
-		expect(role, try_netlink, EAFNOSUPPORT, "netlink");
+		expect(role, try_netlink, role == CONFINE_MANAGED_LOCAL ? 0 : EAFNOSUPPORT,
+		       "netlink");
 		expect(role, try_vsock, EAFNOSUPPORT, "vsock");
 		expect(role, try_high, EAFNOSUPPORT, "none that there is");
+	}
+}
+
+Test(confine, a_bus_of_tcp_needs_more)
+{
+	config.bus_transport = "tcp";
+	config.bus_curve_dir = run_dir;
+	for (int i = 0; i < CONFINE_ROLE_COUNT; i++) {
+		enum confine_role role = (enum confine_role)i;
+
+		expect(role, try_inet, 0, "IPv4");
+		expect(role, try_netlink, role == CONFINE_MEDIA ? EAFNOSUPPORT : 0, "netlink");
+		expect(role, try_packet, EAFNOSUPPORT, "packets");
 	}
 }
 
@@ -504,7 +518,7 @@ Test(confine, threads_that_are_there_are_confined_too)
 
 		(void)freopen("/dev/null", "w", stderr);
 		if (pipe(go) < 0 || pthread_create(&thread, NULL, call_later, NULL) != 0 ||
-		    confine_calls(CONFINE_SCHEDULER) < 0 || write(go[1], "x", 1) != 1)
+		    confine_calls(CONFINE_SCHEDULER, &config) < 0 || write(go[1], "x", 1) != 1)
 			_exit(100);
 		(void)poll(NULL, 0, -1);
 	}
@@ -523,7 +537,7 @@ Test(confine, the_log_says_what_was_refused)
 	child = fork();
 	if (child == 0) {
 		(void)dup2(words[1], STDERR_FILENO);
-		_exit(confine_calls(CONFINE_GATEWAY) < 0 ? 100 : try_bpf());
+		_exit(confine_calls(CONFINE_GATEWAY, &config) < 0 ? 100 : try_bpf());
 	}
 	(void)close(words[1]);
 	cr_assert_gt(read(words[0], said, sizeof said - 1), 0);

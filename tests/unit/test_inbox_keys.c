@@ -18,7 +18,7 @@ Test(inbox_keys, the_right_key_is_welcome)
 static void expect_impostor(void)
 {
 	cr_assert_eq(inbox.stats.violations, 1);
-	cr_assert_str_eq(noted, "inbox.impostor");
+	cr_assert_str_eq(noted, "audit.impostor");
 	cr_assert_eq(input_count, 0);
 	inbox_flush(&inbox, 0);
 	cr_assert_not(next_left(), "it is not answered");

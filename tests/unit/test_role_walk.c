@@ -116,7 +116,7 @@ static void inbox_takes(struct inbox *inbox, const struct route *from, size_t le
 	uint8_t route[ROUTE_LENGTH_MAX];
 
 	route_write(from, route);
-	inbox_frame(inbox, route, sizeof route, bytes, length, 0);
+	inbox_frame(inbox, route, sizeof route, NULL, bytes, length, 0);
 	while (inbox_step(inbox, 0))
 		;
 }
