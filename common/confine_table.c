@@ -234,7 +234,8 @@ int confine_paths(enum confine_role role, const struct config *config, const cha
 
 /* Files are landlock's business, so all may be opened here.  Those that confine_calls.c looks at
  * more closely, by their arguments, are not in these lists.  libzmq's threads begin with
- * sched_...(), on a busy machine only after the filter is there.
+ * sched_...(), on a busy machine only after the filter is there; CURVE's library locks its keys
+ * in memory.
  */
 /* clang-format off */
 static const char *const base_calls[] = {
@@ -250,7 +251,7 @@ static const char *const base_calls[] = {
 	"timerfd_gettime", "signalfd", "signalfd4", "connect", "bind", "listen", "accept",
 	"accept4", "getsockname", "getpeername", "getsockopt", "setsockopt", "sendto", "sendmsg",
 	"recvfrom", "recvmsg", "shutdown", "mmap", "mmap2", "munmap", "mremap", "mprotect",
-	"madvise", "msync", "mincore", "brk", "membarrier", "futex", "futex_waitv",
+	"madvise", "mlock", "munlock", "msync", "mincore", "brk", "membarrier", "futex", "futex_waitv",
 	"set_robust_list", "get_robust_list", "rseq", "rt_sigaction", "rt_sigprocmask",
 	"rt_sigreturn", "rt_sigpending", "rt_sigtimedwait", "sigaltstack", "restart_syscall",
 	"getpid", "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid", "getrlimit",
@@ -269,7 +270,7 @@ static const char *const network_calls[] = { "sendmmsg", "recvmmsg", "uname", NU
  */
 /* clang-format off */
 static const char *const children_calls[] = {
-	"clone", "fork", "vfork", "sendfile", "splice", "mlock", "munlock", "sched_setaffinity", "execve",
+	"clone", "fork", "vfork", "sendfile", "splice", "sched_setaffinity", "execve",
 	"execveat", "wait4", "waitid", "kill", "tkill", "tgkill", "rt_sigsuspend",
 	"rt_sigqueueinfo", "pidfd_open", "pidfd_send_signal", "setpgid", "getpgid", "getpgrp",
 	"setsid", "getsid", "prctl", "arch_prctl", "set_tid_address", "prlimit64", "setrlimit",
