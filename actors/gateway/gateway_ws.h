@@ -78,7 +78,7 @@ struct gateway_ws_options {
 	struct ev_loop *loop;
 	const char *listen; /* address:port, shared with the other gateways */
 	int direct_port; /* one more port of the same address; 0: none */
-	const char *proxies; /* whose X-Forwarded-For is believed; checked before */
+	const char *proxies; /* whose X-Forwarded-For is believed; checked before, may be empty */
 	const char *tls_cert_file, *tls_key_file; /* empty: plain */
 	uint32_t connections_max; /* WebSockets; GATEWAY_DOORWAY_MAX others beyond them */
 	uint32_t connections_per_address_max;

@@ -41,7 +41,9 @@ void registry_told_settle(struct registry *self, struct state_stream *stream, st
 	registry_tell(self, event);
 }
 
-/* A newer stream, or a newer end, makes every older stop that is still owed pointless. */
+/* A newer stream that the device has heard of, or a newer end that owes a stop itself, makes every
+ * older stop that is still owed pointless.
+ */
 void registry_overtake_stops(struct registry *self, struct state_user *user)
 {
 	for (uint32_t slot = user->liabilities; slot != STATE_NONE;) {

@@ -155,6 +155,7 @@ static void open_gateway(void)
 	const struct gateway_ws_options options = {
 		.loop = ev_default_loop(0),
 		.listen = "127.0.0.1:0",
+		.proxies = "127.0.0.1",
 		.tls_cert_file = "",
 		.tls_key_file = "",
 		.connections_max = CONNECTIONS_MAX,

@@ -98,6 +98,7 @@ static int open_gateway(void)
 	const struct gateway_ws_options options = {
 		.loop = loop = ev_default_loop(0),
 		.listen = "127.0.0.1:0",
+		.proxies = "",
 		.tls_cert_file = "",
 		.tls_key_file = "",
 		.connections_max = CONNECTIONS_MAX,
