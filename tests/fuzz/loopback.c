@@ -56,7 +56,10 @@ int loopback_connect(int port)
 	int r = bind(fd, (const struct sockaddr *)(const void *)&from, sizeof from);
 
 	assert(r == 0);
-	r = connect(fd, (const struct sockaddr *)(const void *)&address, sizeof address);
+	/* The fuzzer's alarm clock interrupts; Linux waits on when asked again. */
+	do
+		r = connect(fd, (const struct sockaddr *)(const void *)&address, sizeof address);
+	while (r != 0 && errno == EINTR);
 	assert(r == 0);
 	r = setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	assert(r == 0);
