@@ -10,19 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "actors/gateway/gateway_shell.h"
-#include "actors/gateway/gateway_ws_internal.h"
 #include "common/log.h"
 #include "proto/json.h"
 #include "tests/fuzz/loopback.h"
 #include "tests/fuzz/memory.h"
+#include "tests/fuzz/sockets.h"
 
-#define CONNECTIONS_MAX 4
 #define CONNECTION_BYTES_MAX (256 * 1024) /* a body of 64 KiB, and its copies */
-#define HOUR_MS 3600000
-#define RATE 1000000 /* limits of time are not what this is about */
 #define NOW_MS 1000000
 #define SECRET "0123456789abcdef0123456789abcdef"
 /* The key of com.example.cam is "key". */
@@ -89,24 +85,9 @@ void gateway_feed(struct gateway_shell *self, const struct gateway_edge *edge)
 
 /* ---- both sides ---- */
 
-static size_t unread_at(const struct lws *wsi)
-{
-	int waiting = 0;
-
-	if (wsi)
-		(void)ioctl(lws_get_socket_fd((struct lws *)(uintptr_t)wsi), FIONREAD, &waiting);
-	return (size_t)waiting;
-}
-
 static size_t unread(void)
 {
-	size_t waiting = 0;
-
-	for (uint32_t i = 0; i < CONNECTIONS_MAX; i++)
-		waiting += unread_at(shell.ws->conns[i].wsi);
-	for (uint32_t i = 0; i < shell.ws->visit_next; i++)
-		waiting += unread_at(shell.ws->visits[i].wsi);
-	return waiting;
+	return sockets_unread(shell.ws);
 }
 
 static bool is_empty(void)
@@ -123,7 +104,7 @@ static void open_core(void)
 {
 	const struct gateway_options options = {
 		.incarnation = 7,
-		.connections_max = CONNECTIONS_MAX,
+		.connections_max = SOCKETS_MAX,
 		.starts_per_min = 30,
 		.starts_burst = 20,
 		.beat_ms = 1000,
@@ -152,31 +133,14 @@ static void open_core(void)
 
 static void open_gateway(void)
 {
-	const struct gateway_ws_options options = {
-		.loop = ev_default_loop(0),
-		.listen = "127.0.0.1:0",
-		.proxies = "127.0.0.1",
-		.tls_cert_file = "",
-		.tls_key_file = "",
-		.connections_max = CONNECTIONS_MAX,
-		.connections_per_address_max = CONNECTIONS_MAX,
-		.message_max = EDGE_ENCODED_MAX,
-		.send_queue_max = 4 * EDGE_ENCODED_MAX,
-		.handshake_ms = HOUR_MS,
-		.admissions_per_s = RATE,
-		.messages_per_s = RATE,
-		.messages_burst = RATE,
-		.controls_per_s = RATE,
-		.glasses_ping_ms = HOUR_MS,
-		.glasses_pong_ms = 2 * HOUR_MS,
-		.app_ping_ms = HOUR_MS,
-		.seed = 1,
-		.events = gateway_doors(&shell),
-	};
+	struct gateway_ws_options options =
+		sockets_options(ev_default_loop(0), EDGE_ENCODED_MAX, 4);
 	int r;
 
 	log_init("fuzz", LOG_LEVEL_ERROR);
 	open_core();
+	options.proxies = "127.0.0.1";
+	options.events = gateway_doors(&shell);
 	r = gateway_ws_open(&options, &shell.ws);
 	assert(r == 0);
 	gateway_ws_accept(shell.ws);

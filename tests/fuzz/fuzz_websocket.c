@@ -10,20 +10,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
-#include "actors/gateway/gateway_ws_internal.h"
 #include "common/log.h"
 #include "proto/json.h"
 #include "tests/fuzz/loopback.h"
 #include "tests/fuzz/memory.h"
+#include "tests/fuzz/sockets.h"
 
-#define CONNECTIONS_MAX 4
 #define MESSAGE_MAX 1024
 #define CONNECTION_BYTES_MAX (128 * 1024) /* what one connection may cost */
 #define PIECES_MAX 8
-#define HOUR_MS 3600000
-#define RATE 1000000 /* limits of time are not what this is about */
 
 #define HANDSHAKE(path) \
 	"GET " path " HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
@@ -45,7 +41,7 @@ static struct gateway_ws *ws;
 static int port, canary_fd;
 static struct heard canary, guest; /* guest: the connection that the input is for */
 static uint64_t links;
-static bool taken[CONNECTIONS_MAX];
+static bool taken[SOCKETS_MAX];
 
 /* ---- the gateway's part ---- */
 
@@ -59,7 +55,7 @@ static void on_upgrade(void *context, const struct gateway_ws_request *request,
 {
 	(void)context;
 	assert(request->path.length <= GATEWAY_WS_HEAD_MAX);
-	for (uint32_t slot = 0; slot < CONNECTIONS_MAX; slot++) {
+	for (uint32_t slot = 0; slot < SOCKETS_MAX; slot++) {
 		if (taken[slot])
 			continue;
 		taken[slot] = true;
@@ -135,24 +131,9 @@ static void on_count(void *context, const char *name, uint64_t add)
 
 /* ---- both sides ---- */
 
-static size_t unread_at(const struct lws *wsi)
-{
-	int waiting = 0;
-
-	if (wsi)
-		(void)ioctl(lws_get_socket_fd((struct lws *)(uintptr_t)wsi), FIONREAD, &waiting);
-	return (size_t)waiting;
-}
-
 static size_t unread(void)
 {
-	size_t waiting = 0;
-
-	for (uint32_t i = 0; i < CONNECTIONS_MAX; i++)
-		waiting += unread_at(ws->conns[i].wsi);
-	for (uint32_t i = 0; i < ws->visit_next; i++)
-		waiting += unread_at(ws->visits[i].wsi);
-	return waiting;
+	return sockets_unread(ws);
 }
 
 static bool is_alone(void)
@@ -176,31 +157,15 @@ static void open_canary(void)
 
 static void open_gateway(void)
 {
-	const struct gateway_ws_options options = {
-		.loop = loop = ev_default_loop(0),
-		.listen = "127.0.0.1:0",
-		.proxies = "",
-		.tls_cert_file = "",
-		.tls_key_file = "",
-		.connections_max = CONNECTIONS_MAX,
-		.connections_per_address_max = CONNECTIONS_MAX,
-		.message_max = MESSAGE_MAX,
-		.send_queue_max = 4 * MESSAGE_MAX,
-		.handshake_ms = HOUR_MS,
-		.admissions_per_s = RATE,
-		.messages_per_s = RATE,
-		.messages_burst = RATE,
-		.controls_per_s = RATE,
-		.glasses_ping_ms = HOUR_MS,
-		.glasses_pong_ms = 2 * HOUR_MS,
-		.app_ping_ms = HOUR_MS,
-		.seed = 1,
-		.events = { on_upgrade, on_opened, on_message, on_lost, on_closed, on_call, on_gone,
-			    on_count, NULL },
-	};
+	struct gateway_ws_options options;
 	int r;
 
 	log_init("fuzz", LOG_LEVEL_ERROR);
+	loop = ev_default_loop(0);
+	options = sockets_options(loop, MESSAGE_MAX, 4);
+	options.events =
+		(struct gateway_ws_events){ on_upgrade, on_opened, on_message, on_lost, on_closed,
+					    on_call,	on_gone,   on_count,   NULL };
 	r = gateway_ws_open(&options, &ws);
 	assert(r == 0);
 	gateway_ws_accept(ws);

@@ -8,14 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "actors/gateway/gateway_ws_internal.h"
 #include "actors/managed-adapter/managed_http.h"
 #include "tests/fuzz/loopback.h"
+#include "tests/fuzz/sockets.h"
 
-#define CONNECTIONS_MAX 4
 #define MESSAGE_MAX 65536
-#define HOUR_MS 3600000
-#define RATE 1000000 /* limits of time are not what this is about */
 #define SENT 40 /* messages, each of them large: more than the sockets take at once */
 #define SENT_LENGTH 60000
 #define HANDSHAKE \
@@ -95,30 +92,15 @@ static bool is_empty(void)
 
 static int open_gateway(void)
 {
-	const struct gateway_ws_options options = {
-		.loop = loop = ev_default_loop(0),
-		.listen = "127.0.0.1:0",
-		.proxies = "",
-		.tls_cert_file = "",
-		.tls_key_file = "",
-		.connections_max = CONNECTIONS_MAX,
-		.connections_per_address_max = CONNECTIONS_MAX,
-		.message_max = MESSAGE_MAX,
-		.send_queue_max = SENT * MESSAGE_MAX,
-		.handshake_ms = HOUR_MS,
-		.admissions_per_s = RATE,
-		.messages_per_s = RATE,
-		.messages_burst = RATE,
-		.controls_per_s = RATE,
-		.glasses_ping_ms = HOUR_MS,
-		.glasses_pong_ms = 2 * HOUR_MS,
-		.app_ping_ms = HOUR_MS,
-		.seed = 1,
-		.events = { on_upgrade, on_opened, on_message, on_end, on_end, on_call, on_gone,
-			    on_count, NULL },
-	};
-	int r = gateway_ws_open(&options, &ws);
+	struct gateway_ws_options options;
+	int r;
 
+	loop = ev_default_loop(0);
+	options = sockets_options(loop, MESSAGE_MAX, SENT);
+	options.events =
+		(struct gateway_ws_events){ on_upgrade, on_opened, on_message, on_end, on_end,
+					    on_call,	on_gone,   on_count,   NULL };
+	r = gateway_ws_open(&options, &ws);
 	if (r == 0)
 		gateway_ws_accept(ws);
 	return r;
