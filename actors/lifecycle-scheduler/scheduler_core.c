@@ -148,6 +148,17 @@ static void check(const struct scheduler_options *options)
 	assert(options->fires_max > 0 && options->fires_max <= SCHEDULER_FIRES_MAX);
 }
 
+/* Whoever sleeps through a whole ack timeout may have slept through the ack; and a probe that is
+ * later than a third of the interval would be too near to the next one: it is left out.
+ */
+static int64_t stall_of(const struct scheduler_kind *kind, int64_t stall_ms)
+{
+	int64_t third_ms = kind->keepalive_interval_ms / 3;
+	int64_t most_ms = third_ms < kind->ack_timeout_ms ? third_ms : kind->ack_timeout_ms;
+
+	return stall_ms < most_ms ? stall_ms : most_ms;
+}
+
 void scheduler_init(struct scheduler *self, const struct scheduler_options *options, void *memory)
 {
 	uintptr_t begin = ((uintptr_t)memory + MEMORY_ALIGN - 1) & ~(uintptr_t)(MEMORY_ALIGN - 1);
@@ -174,10 +185,9 @@ void scheduler_init(struct scheduler *self, const struct scheduler_options *opti
 		self->timer_base[kind] = base;
 		base += counts[kind];
 	}
-	/* Whoever sleeps through a whole ack timeout may have slept through the ack. */
 	for (int kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
-		if (self->options.stall_ms > self->options.kinds[kind].ack_timeout_ms)
-			self->options.stall_ms = self->options.kinds[kind].ack_timeout_ms;
+		self->options.stall_ms =
+			stall_of(&self->options.kinds[kind], self->options.stall_ms);
 }
 
 /* --- inputs ------------------------------------------------------------------------------- */

@@ -40,7 +40,8 @@ struct scheduler_options {
 	int64_t app_hook_max_ms; /* a webhook that is not reported done */
 	int64_t gateway_lease_ms;
 	int64_t gateway_blind_max_ms; /* silence after which a lost gateway is reported as gone */
-	int64_t stall_ms; /* waking so much later than asked for, or an ack timeout, is a stall */
+	int64_t stall_ms; /* waking so much later than asked for is a stall; at most an ack
+			     timeout, or a third of an interval */
 	uint32_t streams_max, users_max, apps_max, gateways_max;
 	uint32_t fires_max; /* timers per call, up to SCHEDULER_FIRES_MAX */
 	uint64_t hash_seed; /* of users and apps: their names are chosen outside */

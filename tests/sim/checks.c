@@ -337,6 +337,12 @@ static void on_input_deleted(void *context, const struct sim_input *input)
 	check_input_deleted(input);
 }
 
+static void on_probed(void *context, uint64_t life, struct text stream_id)
+{
+	(void)context;
+	check_probed(life, stream_id);
+}
+
 static void on_quiet(void *context)
 {
 	(void)context;
@@ -385,6 +391,7 @@ void sim_checks_init(struct sim *self)
 		.healed = on_healed,
 		.quiet = on_quiet,
 		.called = on_called,
+		.probed = on_probed,
 		.input_made = on_input_made,
 		.input_deleted = on_input_deleted,
 	};

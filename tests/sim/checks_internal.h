@@ -56,6 +56,8 @@ struct check_stream {
 	bool settled; /* nothing more can come of it */
 	/* The device. */
 	bool said_end; /* it has said so itself */
+	uint64_t probed_life; /* of the scheduler that probed it last; 0: none did */
+	int64_t probed_ms;
 	int64_t sign_ms, link_ms;
 	int64_t status_ms; /* last stream.status */
 	/* The owner. */
@@ -190,6 +192,7 @@ void check_quiet(void);
 /* checks_time.c */
 void check_bounds(int64_t now_ms);
 void check_timers(void);
+void check_probed(uint64_t life, struct text stream_id);
 void check_healed(void);
 
 /* checks_places.c: looks at @event before it is applied to the replay. */

@@ -144,6 +144,26 @@ void check_bounds(int64_t now_ms)
 
 /* I8 ------------------------------------------------------------------------------------------- */
 
+/* A probe that would be late by more than a third of the interval is left out.  What an earlier
+ * life of the scheduler has sent, the next one cannot know.
+ */
+void check_probed(uint64_t life, struct text stream_id)
+{
+	struct check_stream *stream = check_stream_find(stream_id);
+	int64_t now_ms = sim_now(checks.sim);
+	const struct scheduler_kind *kind;
+
+	if (!stream)
+		return;
+	kind = &scheduler_defaults.kinds[stream->kind];
+	if (stream->probed_life == life &&
+	    now_ms - stream->probed_ms < kind->keepalive_interval_ms * 2 / 3)
+		check_fail("I8 probes come in their rhythm", stream, "%lld ms after the last one",
+			   (long long)(now_ms - stream->probed_ms));
+	stream->probed_life = life;
+	stream->probed_ms = now_ms;
+}
+
 void check_timers(void)
 {
 	const struct scheduler *scheduler = sim_scheduler(checks.sim);

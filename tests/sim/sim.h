@@ -124,6 +124,8 @@ struct sim_observer {
 	/* A live input of ours begins to exist; or ceases to, by our doing, whosever it is. */
 	void (*input_made)(void *context, const struct sim_input *input);
 	void (*input_deleted)(void *context, const struct sim_input *input);
+	/* The scheduler in its life @life probes @stream_id. */
+	void (*probed)(void *context, uint64_t life, struct text stream_id);
 	/* Something has been handled; the invariants that hold at any moment are due. */
 	void (*stepped)(void *context);
 	/* Healed: what must hold in the end is due. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "proto/list.h"
 #include "tests/sim/sim_world.h"
 
 #define HISTORY_ROWS 4096
@@ -157,15 +158,44 @@ static void init_registry(struct sim *self, struct sim_process_state *process,
 /* Scheduler -------------------------------------------------------------------------------------
  */
 
+/* [link, stream_id, epoch, ack_id], each */
+static void tell_probes(struct sim_process_state *process, struct text probes)
+{
+	struct sim *self = process->sim;
+	uint32_t count, fields;
+	struct wire wire;
+	bool read = list_read(probes, &wire, &count);
+
+	while (read && count-- > 0) {
+		struct text stream_id, ack_id;
+		uint64_t link, epoch;
+
+		read = wire_array(&wire, &fields) && wire_u64(&wire, &link) &&
+		       wire_text(&wire, &stream_id) && wire_u64(&wire, &epoch) &&
+		       wire_text(&wire, &ack_id);
+		if (read)
+			self->observer.probed(self->observer.context, process->incarnation,
+					      stream_id);
+	}
+}
+
 static void scheduler_input(void *core, const struct input *input, int64_t now_ms,
 			    struct effects *fx)
 {
-	scheduler_handle(core, input, now_ms, fx);
+	struct sim_process_state *process = core;
+	struct sim *self = process->sim;
+
+	scheduler_handle(&self->scheduler, input, now_ms, fx);
+	for (size_t i = 0; self->observer.probed && i < fx->count; i++)
+		if (fx->items[i].event.type == EVENT_PROBE_BATCH)
+			tell_probes(process, fx->items[i].event.probe_batch.probes);
 }
 
 static int64_t scheduler_due(const void *core)
 {
-	return scheduler_deadline(core);
+	const struct sim_process_state *process = core;
+
+	return scheduler_deadline(&process->sim->scheduler);
 }
 
 static void init_scheduler(struct sim *self, struct sim_process_state *process,
@@ -183,7 +213,7 @@ static void init_scheduler(struct sim *self, struct sim_process_state *process,
 	scheduler_init(&self->scheduler, &core, core_memory(self, process, scheduler_bytes(&core)));
 	options->servers = 1u << ROLE_REGISTRY;
 	options->follows = true;
-	options->core = (struct node_core){ .core = &self->scheduler,
+	options->core = (struct node_core){ .core = process,
 					    .handle = scheduler_input,
 					    .deadline = scheduler_due };
 }

@@ -61,6 +61,28 @@ Test(stall, a_pending_probe_gets_one_window_more_and_the_phase_is_kept, .init = 
 	miss(130000, 3, true);
 }
 
+Test(stall, a_probe_later_than_a_third_of_a_short_interval_is_left_out)
+{
+	struct scheduler_options options = world_options();
+
+	options.kinds[KIND_UNMANAGED].keepalive_interval_ms = 1500;
+	options.kinds[KIND_UNMANAGED].ack_timeout_ms = 1000;
+	options.stall_ms = 1000;
+	world_start(options);
+	live(USER, "s1");
+	at(1400);
+	sleep_until(2000); /* 500 ms late: the next one is 1,000 ms from here */
+	tick();
+	tick();
+	answer(expect(2000, EVENT_PROBE_BATCH));
+	sleep_until(3915); /* it would be 585 ms from here */
+	tick();
+	tick();
+	quiet();
+	at(4500);
+	expect(4500, EVENT_PROBE_BATCH);
+}
+
 Test(stall, an_ack_that_waited_in_the_socket_counts, .init = setup)
 {
 	live(USER, "s1");
