@@ -47,7 +47,7 @@
 	K(INT, gateway, starts_burst, "20", 1, 100000, "allowed at once") \
 	K(INT, gateway, beat_ms, "1000", 50, 10000, "sign of life to the scheduler") \
 	K(INT, gateway, lease_ms, "5000", 200, 60000, "without a beat for so long it is lost") \
-	K(INT, gateway, blind_max_ms, "120000", 1000, 3600000, "lost for so long it is gone") \
+	K(INT, gateway, blind_max_ms, "180000", 1000, 3600000, "lost for so long it is gone") \
 	K(INT, gateway, request_timeout_ms, "10000", 100, 60000, "an app's request is answered or refused by then") \
 	K(INT, gateway, webhook_timeout_ms, "10000", 100, 60000, "one attempt") \
 	K(INT, gateway, webhook_attempts, "2", 1, 10, "of a session webhook") \

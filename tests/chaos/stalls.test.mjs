@@ -32,7 +32,7 @@ before(async () => {
       gateway: {
         beat_ms: 1000 / scale,
         lease_ms: 5000 / scale,
-        blind_max_ms: 120000 / scale,
+        blind_max_ms: 180000 / scale,
         request_timeout_ms: requestTimeoutMs,
         starts_per_min: 600,
         starts_burst: 100,

@@ -129,7 +129,7 @@ static void init_registry(struct sim *self, struct sim_process_state *process,
 			head.next_epoch ? head.next_epoch : (uint64_t)wall_ms(options) * 1000,
 		.stop_owed_ms = self->plan.stop_owed_ms,
 		.ending_max_ms = ENDING_MAX_MS,
-		.blind_max_ms = 120000,
+		.blind_max_ms = scheduler_defaults.gateway_blind_max_ms,
 		.mark = MARK,
 	};
 	struct store_fault fault;
