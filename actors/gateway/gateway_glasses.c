@@ -65,6 +65,13 @@ void gateway_glasses_forget(struct gateway *self, struct link *link)
 	self->glasses_open--;
 }
 
+/* Without its state, or what apps want of it, it would be there for nobody. */
+static void on_memory(struct gateway *self, struct link *link, struct effects *fx)
+{
+	self->counts.limit_memory++;
+	gateway_link_close(self, link, 1013, TEXT("Try again later"), fx);
+}
+
 /* ---- what they say ---- */
 
 static void on_state(struct gateway *self, struct link *link, const struct edge_message *message,
@@ -81,7 +88,7 @@ static void on_state(struct gateway *self, struct link *link, const struct edge_
 	/* The state is told when the link is: not a second time. */
 	gateway_link_announce(self, link, fx);
 	if (!pool_replace(&self->pool, model, &glasses->model)) {
-		self->counts.limit_memory++;
+		on_memory(self, link, fx);
 		return;
 	}
 	glasses->has_state = true;
@@ -471,7 +478,7 @@ void gateway_glasses_event(struct gateway *self, const struct stream_event *even
 	}
 	link->glasses.filter_all = event->registry_relay_filter.all;
 	if (!pool_replace(&self->pool, event->registry_relay_filter.types, &link->glasses.filter))
-		self->counts.limit_memory++;
+		on_memory(self, link, fx);
 }
 
 /* ---- keep-alives ---- */
