@@ -261,13 +261,18 @@ static void start(const struct runner *runner, struct worker *worker)
 	worker->process = process;
 }
 
-/* One that died was at a seed; another goes on behind it. */
-static void wait_for_all(const struct runner *runner)
+/* One that died was at a seed; another goes on behind it.
+ *
+ * Return: whether all others have left in peace: a tool that watches them says so by their exit.
+ */
+static bool wait_for_all(const struct runner *runner)
 {
 	unsigned left = runner->jobs;
+	bool peace = true;
 
 	while (left > 0) {
-		pid_t process = waitpid(-1, NULL, 0);
+		int status = 0;
+		pid_t process = waitpid(-1, &status, 0);
 
 		for (unsigned i = 0; i < runner->jobs; i++) {
 			struct worker *worker = &shared->workers[i];
@@ -277,6 +282,7 @@ static void wait_for_all(const struct runner *runner)
 				continue;
 			if (seed == 0) {
 				left--;
+				peace = peace && status == 0;
 				continue;
 			}
 			add_failure(&(struct sim_outcome){
@@ -286,6 +292,7 @@ static void wait_for_all(const struct runner *runner)
 			start(runner, worker);
 		}
 	}
+	return peace;
 }
 
 static int by_seed(const void *a, const void *b)
@@ -341,12 +348,13 @@ int runner_many(const struct runner *runner)
 {
 	double began_s = clock_s(), took_s, cpu_s;
 	size_t never;
+	bool peace;
 
 	share();
 	shared->next = runner->first;
 	for (unsigned i = 0; i < runner->jobs; i++)
 		start(runner, &shared->workers[i]);
-	wait_for_all(runner);
+	peace = wait_for_all(runner);
 	took_s = clock_s() - began_s;
 	cpu_s = (double)shared->cpu_us / 1e6;
 	never = count_unreached(runner->reach_all);
@@ -358,5 +366,5 @@ int runner_many(const struct runner *runner)
 	       (double)shared->steps / took_s, (double)shared->steps / cpu_s,
 	       (double)shared->stream_ms / HOUR_MS / cpu_s, never, sim_places_count(),
 	       (unsigned)shared->failures_count);
-	return shared->failures_count > 0 || (runner->reach_all && never > 0) ? 1 : 0;
+	return shared->failures_count > 0 || !peace || (runner->reach_all && never > 0) ? 1 : 0;
 }
