@@ -111,8 +111,7 @@ static void run_alone(const struct sim_options *options)
 	if (!sim_run(world, options) && options->record)
 		fwrite(world->report, 1, world->report_length, stdout);
 	fill(&shared->trial, world);
-	fflush(stdout);
-	_exit(0);
+	exit(0); /* not _exit(): profiles are written here */
 }
 
 /* In a process of its own; the outcome is in shared->trial. */
@@ -247,7 +246,7 @@ static void work(const struct runner *runner, struct worker *worker)
 		}
 	}
 	atomic_store(&worker->seed, 0);
-	_exit(0);
+	exit(0); /* not _exit(): profiles are written here */
 }
 
 static void start(const struct runner *runner, struct worker *worker)
