@@ -187,10 +187,8 @@ enum link_state state_link(const struct state *self, const struct state_user *us
 
 bool state_app_reachable(const struct state *self, const struct state_app *app)
 {
-	const struct state_gateway *gateway = state_gateway_find(self, app->gateway);
-
-	return app->state == APP_RUNNING && app->link != 0 && gateway &&
-	       gateway->state != LINK_DOWN;
+	return app->state == APP_RUNNING && app->link != 0 &&
+	       state_gateway_find(self, app->gateway);
 }
 
 uint8_t state_wants_of(struct text types)

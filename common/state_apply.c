@@ -148,12 +148,14 @@ static struct state_user *user_need(struct state *self, struct text id)
 	*user = (struct state_user){
 		.used = true, .apps = STATE_NONE, .active = STATE_NONE, .liabilities = STATE_NONE
 	};
-	if (!pool_keep(&self->pool, id, &user->id) || !table_insert(&self->user_index, id, slot)) {
-		pool_drop(&self->pool, &user->id);
+	if (!pool_keep(&self->pool, id, &user->id)) {
 		*user = (struct state_user){ .older = self->users_free };
 		self->users_free = slot;
 		return NULL;
 	}
+	bool indexed = table_insert(&self->user_index, id, slot);
+
+	assert(indexed); /* it has as many places as there are slots */
 	self->users_count++;
 	return user;
 }

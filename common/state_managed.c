@@ -381,11 +381,10 @@ static int apply_part(struct state *self, const struct state_stream *stream,
 		return on_playback(self, managed, event);
 	case EVENT_STREAM_OUTPUT:
 		return on_output(self, stream, event);
-	case EVENT_STREAM_INPUT_SETTLED:
+	default:
+		assert(event->type == EVENT_STREAM_INPUT_SETTLED); /* nothing else is news */
 		managed->input = INPUT_GONE;
 		return 0;
-	default:
-		return STATE_E_OLD;
 	}
 }
 

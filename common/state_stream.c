@@ -83,16 +83,17 @@ static struct state_stream *stream_take(struct state *self, struct state_user *u
 
 	*stream =
 		(struct state_stream){ .user = (uint32_t)(user - self->users), .next = STATE_NONE };
-	if (pool_keep(&self->pool, id, &stream->id) &&
-	    table_insert(&self->stream_index, id, slot)) {
-		user->streams++;
-		self->streams_count++;
-		return stream;
+	if (!pool_keep(&self->pool, id, &stream->id)) {
+		*stream = (struct state_stream){ .next = self->streams_free };
+		self->streams_free = slot;
+		return NULL;
 	}
-	pool_drop(&self->pool, &stream->id);
-	*stream = (struct state_stream){ .next = self->streams_free };
-	self->streams_free = slot;
-	return NULL;
+	bool indexed = table_insert(&self->stream_index, id, slot);
+
+	assert(indexed); /* it has as many places as there are slots */
+	user->streams++;
+	self->streams_count++;
+	return stream;
 }
 
 /* Rows made while the story went on may show two: the older one's end has not been heard yet. */

@@ -421,9 +421,32 @@ Test(state, stale_news_do_not_wake_a_dormant_user, .init = setup_remembering)
 		cr_expect_eq(apply(&late[i]), STATE_E_OLD);
 		cr_expect(user()->dormant, "%s", stream_event_name(late[i].type));
 	}
+	tell(story_session("u@x", EVENT_SESSION_CLOSED));
+	cr_assert(user()->dormant && state.dormant_count == 1, "who is away may be closed again");
 	const char *wrong = state_audit(&state, true);
 
 	cr_assert(!wrong, "%s", wrong);
+}
+
+/* In the records of a store; a follower remembers nobody. */
+Test(state, who_is_remembered_comes_back_from_a_record, .init = setup_remembering)
+{
+	struct stream_event row = { .type = EVENT_SNAPSHOT_REMEMBERED, .user_id = TEXT("u@x") };
+
+	row.seq = 50;
+	cr_assert_eq(apply(&row), STATE_E_OLD, "no package");
+	row.snapshot_remembered.package = TEXT("pa");
+	row.user_id = (struct text){ 0 };
+	cr_assert_eq(apply(&row), STATE_E_FULL, "nobody");
+	row.user_id = TEXT("u@x");
+	cr_assert_eq(apply(&row), 0);
+	cr_assert(user()->dormant && state.apps_count == 1);
+	cr_assert_eq(apply(&row), STATE_E_OLD, "it is there");
+	cr_assert(user()->dormant && state.apps_count == 1);
+	state.options.remember_apps = false;
+	row.user_id = TEXT("v@x");
+	cr_assert_eq(apply(&row), STATE_E_OLD);
+	cr_assert_null(state_user_find(&state, TEXT("v@x")));
 }
 
 Test(state, a_follower_forgets_the_apps, .init = setup)
@@ -479,4 +502,29 @@ Test(state, the_rows_of_a_state, .init = setup_remembering)
 	tell(story_closed("u@x", "s1", 9, false, false));
 	cr_assert_str_eq(all_rows(), "gateway.changed 3", "whom only the registry remembers");
 	cr_assert_eq(state.dormant_count, 1);
+}
+
+/* An operator's snapshot in slices: what has changed meanwhile may be left out, no more. */
+Test(state, rows_of_one_user_while_its_records_go, .init = setup)
+{
+	struct stream_event get = { .stream_id = TEXT("s1") }, row;
+	uint64_t cursor = 0;
+	unsigned count = 0;
+
+	open_session(); /* takes the first place: what is free looks as if it were his */
+	tell(story_session("v@x", EVENT_SESSION_OPENED));
+	tell(story_opened("v@x", "s1", 5, "pa"));
+	while (state_row_asked(&state, &get, &cursor, &row)) {
+		cr_assert(text_is(row.user_id, "v@x"), "%s", stream_event_name(row.type));
+		count++;
+	}
+	cr_assert_eq(count, 2, "session.opened, snapshot.stream");
+	cursor = 0;
+	get = (struct stream_event){ .user_id = TEXT("v@x") };
+	while (state_row_asked(&state, &get, &cursor, &row) && row.type != EVENT_SNAPSHOT_STREAM)
+		continue;
+	cr_assert_eq(row.type, EVENT_SNAPSHOT_STREAM);
+	tell(story_closed("v@x", "s1", 5, false, false));
+	tell(story_opened("u@x", "s2", 6, "pa"));
+	cr_assert_not(state_row_asked(&state, &get, &cursor, &row), "what is another's now");
 }

@@ -359,3 +359,29 @@ Test(state_limits, remembered_texts_make_room_for_new_ones)
 	cr_assert_lt(state.dormant_count, 8000);
 	cr_assert(remembered(user), "the last of all");
 }
+
+/* All at once, the next message would wait for it. */
+Test(state_limits, they_are_forgotten_in_slices)
+{
+	char user[16];
+
+	options = (struct state_options){ .users_max = 2000,
+					  .apps_max = 2000,
+					  .streams_max = 10,
+					  .text_bytes = 20 * POOL_PAGE_SIZE,
+					  .remember_apps = true };
+	open_state();
+	for (unsigned i = 0; i < 1500; i++) {
+		(void)snprintf(user, sizeof user, "user-%u", i);
+		come_and_go(user, 1);
+	}
+	cr_assert_eq(state.dormant_count, 1500);
+	use_up_short_texts();
+	state_settle(&state);
+	cr_assert_lt(state.dormant_count, 1500);
+	cr_assert_gt(state.dormant_count, 500);
+	state_settle(&state);
+	state_settle(&state);
+	cr_assert_eq(state.dormant_count, 0, "the room is still wanted");
+	state_settle(&state);
+}

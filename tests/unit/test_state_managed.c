@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Goal: each story event of a managed stream changes exactly what it says, and its rows say it all.
  * Method: every event by hand, the state audited after each; every pair of row and event in both
- * orders; rows with one member wrong.  Random stories: test_state_story.c.
+ * orders.  Malformed rows: test_state_lists.c; random stories: test_state_story.c.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -165,6 +165,7 @@ Test(state_managed, viewers_come_and_go, .init = setup)
 	cr_assert_eq(viewer("pa"), VIEWER_OWED);
 	cr_assert(stream()->told_owed);
 	tell(told("pb"));
+	tell(told("nobody"));
 	cr_assert_eq(viewer("pb"), VIEWER_WATCHING, "who watches is not owed");
 	tell(told("pa"));
 	cr_assert_eq(viewer("pa"), VIEWER_NONE);
@@ -258,6 +259,8 @@ Test(state_managed, what_makes_no_sense_is_no_news, .init = setup)
 	events[count++] = of(EVENT_STREAM_PLAYBACK);
 	events[count++] = provisioned(PHASE_PROVISIONING);
 	events[count++] = output(1, OUTPUT_NEW, "rtmp://a/b/1");
+	events[count++] = of(EVENT_SNAPSHOT_OUTPUTS);
+	events[count++] = of(EVENT_PROVIDER_CREATE);
 	for (unsigned i = 0; i < count; i++) {
 		events[i].seq = 100;
 		cr_expect_eq(apply(&events[i]), STATE_E_OLD, "closed, %u", i);
@@ -284,6 +287,15 @@ Test(state_managed, an_unmanaged_stream_has_no_such_half, .init = setup)
 		cr_expect_eq(apply(&event), STATE_E_OLD, "%s", stream_event_name(types[i]));
 	}
 	cr_assert_eq(state_hash(&state), hash);
+	/* Not even what an earlier stream has left in this slot. */
+	const struct state_stream *plain = state_stream_find(&state, TEXT("s9"));
+
+	memset(state_managed_of(&state, plain), 1, sizeof(struct state_managed));
+	memset(state_outputs_of(&state, plain), 1, sizeof(struct state_outputs));
+	cr_assert_null(state_viewer_find(&state, plain, TEXT("pa")));
+	cr_assert_eq(state_viewers_watching(&state, plain), 0);
+	cr_assert_not(state_viewers_owed(&state, plain, END_APP_STOP));
+	cr_assert_null(state_output_find(&state, plain, 0x01010101));
 }
 
 /* A slot that an earlier stream left, and one left by another state altogether. */
@@ -539,57 +551,4 @@ Test(state_managed, rows_and_story_in_any_order, .init = setup)
 		(void)state_apply(&copy, &events[at]);
 		cr_assert_eq(state_hash(&copy), state_hash(&state), "event %u", at);
 	}
-}
-
-/* Lists that no registry makes: nothing of the row counts. */
-Test(state_managed, malformed_lists_are_no_news, .init = setup)
-{
-	uint8_t bytes[256];
-	struct list_writer list;
-	uint64_t hash = state_hash(&state);
-
-	for (unsigned wrong = 0; wrong < 5; wrong++) {
-		struct stream_event row = of(EVENT_SNAPSHOT_MANAGED);
-
-		list_begin(&list, bytes, sizeof bytes);
-		for (unsigned i = 0; i < (wrong == 0 ? VIEWERS_MAX + 1 : 1); i++) {
-			list_open_member(&list, wrong == 1 ? 1 : 2);
-			if (wrong == 2)
-				list_put_u64(&list, 7);
-			else
-				list_put_text(&list, TEXT("p"));
-			if (wrong != 1)
-				list_put_u64(&list,
-					     wrong == 3 ? VIEWER_NONE : 1 + 2 * (wrong == 4));
-			cr_assert(list_close_member(&list));
-		}
-		row.seq = 100;
-		row.snapshot_managed.viewers = list_end(&list);
-		cr_expect_eq(apply(&row), STATE_E_OLD, "viewers %u", wrong);
-	}
-	for (unsigned wrong = 0; wrong < 7; wrong++) {
-		struct stream_event row = of(EVENT_SNAPSHOT_OUTPUTS);
-
-		list_begin(&list, bytes, sizeof bytes);
-		for (unsigned i = 0; i < (wrong == 0 ? OUTPUTS_MAX + 1 : 2); i++) {
-			list_open_member(&list, 8);
-			list_put_u64(&list, wrong == 1	 ? 3
-					    : wrong == 2 ? 3 - i
-					    : wrong == 3 ? i
-					    : wrong == 4 ? STATE_OUTPUT_NUMBER_MAX + 1 + i
-							 : 1 + i);
-			list_put_u64(&list, wrong == 5	 ? OUTPUT_NONE
-					    : wrong == 6 ? OUTPUT_REMOVED
-							 : 1);
-			for (unsigned k = 0; k < 5; k++)
-				list_put_text(&list, TEXT("x"));
-			list_put_u64(&list, 0);
-			cr_assert(list_close_member(&list));
-		}
-		row.seq = 100;
-		row.snapshot_outputs.next_output = 5;
-		row.snapshot_outputs.outputs = list_end(&list);
-		cr_expect_eq(apply(&row), STATE_E_OLD, "outputs %u", wrong);
-	}
-	cr_assert_eq(state_hash(&state), hash);
 }

@@ -303,6 +303,29 @@ Test(state_streams, strangers_and_late_comers_are_old, .init = setup)
 	}
 }
 
+/* Newer than all that is known, but nothing that a registry says. */
+Test(state_streams, what_makes_no_sense_is_no_news, .init = setup)
+{
+	struct stream_event events[] = {
+		status(PHASE_CLOSED, "x"),
+		moved(PHASE_NONE, 1, true),
+		story_closed("u@x", "s1", 5, false, false),
+		story_stream("u@x", "s1", 5, EVENT_STREAM_TOLD), /* it has not ended */
+		story_stream("u@x", "s1", 5, EVENT_STREAM_STOP_SETTLED),
+	};
+	uint64_t before;
+
+	events[2].stream_closed.end_cause = END_NONE;
+	tell(story_opened("u@x", "s1", 5, "pa"));
+	before = state_hash(&state);
+	for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+		events[i].seq = 100;
+		cr_expect_eq(apply(&events[i]), STATE_E_OLD, "%s",
+			     stream_event_name(events[i].type));
+	}
+	cr_assert_eq(state_hash(&state), before);
+}
+
 /* I7: a closed stream does not come back, whatever is told of it. */
 Test(state_streams, nothing_opens_a_closed_stream_again, .init = setup)
 {

@@ -175,3 +175,44 @@ Test(table, behaves_as_the_model_whatever_happens, .timeout = 60)
 		}
 	}
 }
+
+struct hashed {
+	uint32_t hash;
+	uint64_t number;
+};
+
+static int by_hash(const void *left, const void *right)
+{
+	const struct hashed *a = left, *b = right;
+
+	return a->hash < b->hash ? -1 : a->hash > b->hash;
+}
+
+/* Of what a cell keeps of a hash, two of 300,000 numbers have the same: 10 such pairs are to be
+ * expected.
+ */
+Test(table, two_keys_of_one_hash_are_two_entries)
+{
+	static struct hashed hashed[300000];
+	const size_t count = sizeof hashed / sizeof hashed[0];
+	size_t twin = 1;
+
+	start(CAPACITY, 0);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t number = i;
+		struct text key = { (const char *)&number, sizeof number };
+
+		hashed[i] = (struct hashed){ (uint32_t)table_key(&table, key), number };
+	}
+	qsort(hashed, count, sizeof hashed[0], by_hash);
+	while (twin < count && hashed[twin].hash != hashed[twin - 1].hash)
+		twin++;
+	cr_assert_lt(twin, count);
+	put(3, hashed[twin - 1].number);
+	put(4, hashed[twin].number);
+	cr_assert_eq(table_find(&table, key_of(3)), 3);
+	cr_assert_eq(table_find(&table, key_of(4)), 4);
+	cr_assert_eq(table_remove(&table, key_of(3)), 3);
+	cr_assert_eq(table_find(&table, key_of(3)), TABLE_NONE);
+	cr_assert_eq(table_find(&table, key_of(4)), 4);
+}
