@@ -282,9 +282,22 @@ static void on_closed(struct managed *self, const struct stream_event *event)
 	managed_asks_closed(self, event->stream_id, &refusal);
 }
 
+/* By whichever life of ours: what is left of the record, if anything, owes no input any more. */
+static void on_settled(struct managed *self, const struct stream_event *event)
+{
+	apply(self, event);
+	const struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
+
+	if (stream && self->asks.synced)
+		managed_work_follow(self, stream);
+}
+
 static void on_managed(struct managed *self, const struct stream_event *event)
 {
 	switch (event->type) {
+	case EVENT_STREAM_INPUT_SETTLED:
+		on_settled(self, event);
+		return;
 	case EVENT_STREAM_JOINED:
 		on_joined(self, event);
 		return;

@@ -40,6 +40,8 @@
 #define MANAGED_RECORD_ROOM \
 	40 /* effects that one record may need: 16 viewers, a start, 8 stops \
 	    */
+#define MANAGED_RECORD_ARENA \
+	(2 * OUTPUTS_BYTES) /* bytes: its outputs, for who has left and for who watches */
 #define MANAGED_WORK_ROOM 24 /* and one timer: ten outputs, what is made, what failed */
 #define MANAGED_TEXT_BYTES 512 /* of what is under way, for each stream */
 

@@ -6,6 +6,9 @@
 #include "actors/managed-adapter/managed_internal.h"
 #include "proto/list.h"
 
+_Static_assert(MANAGED_RECORD_ARENA >= OUTPUT_RECORDS_BYTES + DETAIL_MAX,
+	       "one list of records, too");
+
 #define APP_ID TEXT("MANAGED_STREAM")
 #define TIMED_OUT "Stream timed out waiting for keep-alive"
 #define DEVICE_FAILED "Stream error reported by glasses"
@@ -13,7 +16,7 @@
 bool managed_deliver_room(const struct managed *self)
 {
 	return effects_room(self->fx) >= MANAGED_RECORD_ROOM &&
-	       EFFECTS_ARENA_SIZE - self->fx->arena_used >= OUTPUT_RECORDS_BYTES + DETAIL_MAX;
+	       EFFECTS_ARENA_SIZE - self->fx->arena_used >= MANAGED_RECORD_ARENA;
 }
 
 void managed_deliver_start(struct managed *self, const struct state_stream *stream)
@@ -289,7 +292,7 @@ void managed_repeat_step(struct managed *self)
 			continue;
 		count(self, stream);
 		settle(self, stream);
-		if (self->repeat_words && phase_active(stream->phase) && managed_deliver_room(self))
+		if (self->repeat_words && phase_active(stream->phase))
 			repeat_word(self, stream);
 	}
 }

@@ -123,7 +123,12 @@ static void asks_of_stream(struct managed *self, struct text stream_id, struct t
 		    (package.length > 0 &&
 		     !text_equal(asks_text(&self->asks, ask, ASK_PACKAGE), package)))
 			continue;
-		asks_done(&self->asks, ask, refusal);
+		if (asks_have_room(&self->asks)) {
+			asks_done(&self->asks, ask, refusal);
+		} else { /* by the next call, from the record */
+			ask->look = true;
+			ask->replied = true;
+		}
 	}
 }
 

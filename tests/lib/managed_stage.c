@@ -127,6 +127,7 @@ static void adapter_hears(const struct input *input)
 		const struct effect *effect = &fx.items[i];
 
 		if (effect->type == EFFECT_REQUEST) {
+			stage.gone_said += effect->event.type == EVENT_INPUT_GONE;
 			stage_put(TO_REGISTRY_CORE, (struct peer){ ROLE_MANAGED, lives },
 				  &effect->event, false);
 		} else if (effect->type == EFFECT_CALL) {
@@ -150,7 +151,8 @@ void stage_pump(void)
 		struct stage_packet *packet = queue[queue_head++ % STAGE_QUEUE_MAX];
 		struct stream_event event;
 
-		if (packet->to == TO_REGISTRY_CORE && stage.registry_late) {
+		if ((packet->to == TO_REGISTRY_CORE && stage.registry_late) ||
+		    (packet->to == TO_ADAPTER_STORY && stage.story_late)) {
 			late[late_count++] = packet;
 			continue;
 		}
@@ -170,7 +172,7 @@ void stage_pump(void)
 
 void stage_let_through(void)
 {
-	stage.registry_late = false;
+	stage.registry_late = stage.story_late = false;
 	for (size_t i = 0; i < late_count; i++)
 		queue[queue_tail++ % STAGE_QUEUE_MAX] = late[i];
 	late_count = 0;
@@ -215,7 +217,7 @@ void stage_pass(int64_t ms)
 	stage.now_ms = end_ms;
 }
 
-static void snapshot(void)
+void stage_rows(void)
 {
 	struct stream_event row;
 	uint64_t cursor = 0;
@@ -232,8 +234,18 @@ static void snapshot(void)
 		cr_assert_eq(stream_event_read(&wire, &copy), 0);
 		adapter_hears(&(struct input){ .type = INPUT_STORY, .event = &copy });
 	}
+}
+
+void stage_synced(void)
+{
 	adapter_hears(&(struct input){ .type = INPUT_SYNCED, .seq = stage.registry->seq });
 	stage_pass(0);
+}
+
+void stage_resync(void)
+{
+	stage_rows();
+	stage_synced();
 }
 
 static void adapter_close(void)
@@ -257,12 +269,7 @@ void stage_restart(void)
 	managed_memory = fake_memory(managed_bytes(&stage.options));
 	managed_init(stage.managed, &stage.options, managed_memory);
 	stage.adapter_down = false;
-	snapshot();
-}
-
-void stage_resync(void)
-{
-	snapshot();
+	stage_resync();
 }
 
 void stage_defaults(void)

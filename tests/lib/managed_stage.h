@@ -53,6 +53,8 @@ struct stage {
 	bool hold; /* calls wait for stage_release() */
 	bool adapter_down;
 	bool registry_late; /* what is for the registry waits for stage_let_through() */
+	bool story_late; /* and what the story tells */
+	uint32_t gone_said; /* input.gone, to the registry */
 	bool honours; /* a create with a known stream id gives the same input once more */
 	bool device_silent; /* the gateway does not say that it has told the device */
 	bool apps_silent; /* nor the apps */
@@ -84,6 +86,8 @@ void stage_let_through(void);
 void stage_pass(int64_t ms);
 void stage_restart(void); /* a new life of the adapter; calls of the old one are never answered */
 void stage_resync(void); /* the same life hears a snapshot */
+void stage_rows(void); /* of it, the rows; then the story may go on */
+void stage_synced(void); /* and its end */
 
 void stage_glasses_up(void);
 void stage_glasses_down(void);

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* Goal: what the story tells late, while a snapshot is read, or of what another life of the adapter
+ * did changes nothing that apps and glasses hear; and nobody is left out because one call had no
+ * room for all of them.  Method: the registry and the adapter, a provider that does as it is told.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "actors/managed-adapter/managed_internal.h"
+#include "tests/lib/managed_stage.h"
+
+#define MANY 300 /* more than one call has effects for */
+
+static void setup(void)
+{
+	stage_defaults();
+	stage_open();
+	stage_pass(1000);
+	stage_forget();
+}
+
+static void teardown(void)
+{
+	stage_close();
+}
+
+TestSuite(managed_story, .init = setup, .fini = teardown);
+
+static unsigned count_of(const char *word)
+{
+	unsigned count = 0;
+
+	for (const char *at = stage.log; (at = strstr(at, word)); at += strlen(word))
+		count++;
+	return count;
+}
+
+/* By another life of the adapter. */
+static struct stream_event of_stream(enum stream_event_type type)
+{
+	const struct state_stream *stream = stage_active();
+
+	return (struct stream_event){ .type = type,
+				      .user_id = TEXT("u@x"),
+				      .stream_id = state_text(&stage.registry->state, stream->id),
+				      .epoch = stream->epoch };
+}
+
+/* What is settled -------------------------------------------------------------------------------
+ */
+
+Test(managed_story, an_input_is_said_to_be_gone_once)
+{
+	stage.apps_silent = true; /* the record stays for its viewer */
+	stage_watch("pa", 1);
+	stage_stop("pa", 2);
+	stage_pass(100);
+	cr_assert_eq(stage_inputs_there(), 0);
+	stage_pass(4 * MANAGED_SETTLE_MS);
+	cr_assert_eq(stage.registry->state.streams_count, 1);
+	cr_assert_eq(stage.gone_said, 1);
+}
+
+Test(managed_story, what_another_life_has_settled_is_settled)
+{
+	stage.apps_silent = true;
+	stage_watch("pa", 1);
+	struct stream_event gone = of_stream(EVENT_INPUT_GONE);
+
+	gone.input_gone.input_id = TEXT("I1");
+	stage.hold = true;
+	stage_stop("pa", 2);
+	stage_pass(100);
+	stage_say((struct peer){ ROLE_MANAGED, 77 }, gone);
+	stage.hold = false;
+	stage_release(); /* the answer to our own delete */
+	stage_pass(4 * MANAGED_SETTLE_MS);
+	cr_assert_eq(stage.gone_said, 0);
+	cr_assert_eq(stage.managed->works[0].stage, STAGE_NONE);
+}
+
+/* More than one call has room for ---------------------------------------------------------------
+ */
+
+static void many_watch(void)
+{
+	stage.hold = true;
+	for (uint64_t request = 1; request <= MANY; request++)
+		stage_watch("pa", request);
+	stage.hold = false;
+}
+
+Test(managed_story, more_watch_than_one_call_can_answer)
+{
+	many_watch();
+	stage_release();
+	stage_pass(10);
+	cr_assert_eq(count_of(" ok"), MANY);
+	cr_assert_eq(count_of("pa initializing"), 1);
+	cr_assert_not(stage_said("reply"));
+}
+
+Test(managed_story, more_watch_what_cannot_be_made)
+{
+	static char reason[DETAIL_MAX];
+
+	memset(reason, 'r', sizeof reason - 1);
+	stage_plan(EVENT_PROVIDER_CREATE, CALL_REFUSED, reason);
+	stage.managed->now_ms = stage.now_ms;
+	many_watch();
+	stage_release();
+	for (unsigned i = 0; i < 20; i++) {
+		stage_pass(10);
+		cr_expect_lt(stage.log_length, STAGE_LOG_BYTES);
+	}
+	cr_assert_eq(stage.managed->asks.high, 0);
+	cr_assert_eq(stage.managed->asks.stats.refused, MANY);
+}
+
+Test(managed_story, more_are_stopped_at_once_than_one_call_can_answer)
+{
+	many_watch();
+	stage_stop("pa", MANY + 1);
+	stage_pass(10);
+	cr_assert_eq(stage.managed->asks.high, 0);
+	cr_assert_eq(count_of("done"), MANY + 1);
+}
+
+/* Ten outputs, each as long as it may be: lists of them fill what one call has for texts. */
+static void add_long_outputs(const char *package, uint64_t request)
+{
+	char url[OUTPUT_URL_MAX + 1], name[OUTPUT_NAME_MAX + 1];
+
+	memset(name, 'n', OUTPUT_NAME_MAX);
+	name[OUTPUT_NAME_MAX] = '\0';
+	for (unsigned i = 0; i < OUTPUTS_MAX; i++) {
+		memset(url, 'k', OUTPUT_URL_MAX);
+		url[OUTPUT_URL_MAX] = '\0';
+		(void)snprintf(url, 16, "rtmp://h%u/app", i);
+		url[strlen(url)] = '/';
+		stage_output_add(package, request + i, url, name);
+		stage_pass(20);
+		stage_forget();
+	}
+}
+
+Test(managed_story, the_last_word_is_repeated_beside_what_is_owed)
+{
+	stage.apps_silent = true;
+	stage_watch("pa", 1);
+	add_long_outputs("pa", 10);
+	stage_stop("pa", 2);
+	stage_pass(100);
+	stage_watch("pb", 3);
+	stage_watch("pa", 4);
+	add_long_outputs("pb", 30);
+	stage_stop("pa", 5);
+	stage_device(DEVICE_STREAMING);
+	stage_pass(100);
+	stage_forget();
+	stage_handle(&(struct input){ .type = INPUT_PEER_UP, .peer = { ROLE_GATEWAY, 10 } });
+	stage_pass(10);
+	cr_assert_eq(count_of("pa stopped"), 2);
+	cr_assert_eq(count_of("pb active"), 1);
+}
