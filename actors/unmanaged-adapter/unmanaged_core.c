@@ -54,21 +54,21 @@ static void on_opened(struct unmanaged *self, const struct stream_event *event)
 		asks_done(&self->asks, ask, NULL);
 }
 
-static void on_status(struct unmanaged *self, const struct stream_event *event)
+static void on_status(struct unmanaged *self, const struct state_stream *stream,
+		      const struct stream_event *event)
 {
 	apply(self, event);
-	const struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
-
-	if (stream && stream->status_seq == event->seq && self->asks.synced)
+	if (stream->status_seq == event->seq && self->asks.synced)
 		unmanaged_notify(self, stream, phase_app_word(stream->phase), false, true, true);
 }
 
 /* The record may be gone once the event is applied, so it is spoken for as it was: the words of the
  * end are in the event.
  */
-static void on_closed(struct unmanaged *self, const struct stream_event *event)
+static void on_closed(struct unmanaged *self, const struct state_stream *closing,
+		      const struct stream_event *event)
 {
-	struct state_stream ended = *state_stream_find(&self->state, event->stream_id);
+	struct state_stream ended = *closing;
 
 	if (state_apply(&self->state, event) != 0 || !self->asks.synced)
 		return;
@@ -82,11 +82,13 @@ static void on_closed(struct unmanaged *self, const struct stream_event *event)
 		asks_deliver_stop(&self->asks, stream);
 }
 
-static bool is_unmanaged(const struct unmanaged *self, const struct stream_event *event)
+/* The stream that @event is about, if it is one of ours; else NULL. */
+static const struct state_stream *own_stream(const struct unmanaged *self,
+					     const struct stream_event *event)
 {
 	const struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
 
-	return stream && stream->kind == KIND_UNMANAGED;
+	return stream && stream->kind == KIND_UNMANAGED ? stream : NULL;
 }
 
 static void on_user(struct unmanaged *self, const struct stream_event *event)
@@ -100,6 +102,8 @@ static void on_user(struct unmanaged *self, const struct stream_event *event)
 
 static void on_story(struct unmanaged *self, const struct stream_event *event)
 {
+	const struct state_stream *stream = own_stream(self, event);
+
 	if (self->asks.synced)
 		self->asks.seq = event->seq; /* and the cause of what it makes us say */
 	switch (event->type) {
@@ -110,14 +114,14 @@ static void on_story(struct unmanaged *self, const struct stream_event *event)
 			apply(self, event);
 		break;
 	case EVENT_STREAM_STATUS:
-		if (is_unmanaged(self, event))
-			on_status(self, event);
+		if (stream)
+			on_status(self, stream, event);
 		else
 			apply(self, event);
 		break;
 	case EVENT_STREAM_CLOSED:
-		if (is_unmanaged(self, event))
-			on_closed(self, event);
+		if (stream)
+			on_closed(self, stream, event);
 		else
 			apply(self, event);
 		break;
@@ -145,6 +149,8 @@ static void on_tick(struct unmanaged *self)
 	asks_expire(&self->asks);
 	if (!self->asks.synced)
 		return;
+	if (self->answered_more)
+		unmanaged_answered_step(self);
 	asks_parked_step(&self->asks);
 	if (self->reconcile_slot == STATE_NONE && self->reconcile_ms <= self->now_ms)
 		self->reconcile_slot = 0;
@@ -188,6 +194,7 @@ void unmanaged_handle(struct unmanaged *self, const struct input *input, int64_t
 	case INPUT_RESYNC:
 		state_clear(&self->state);
 		self->asks.synced = false;
+		self->answered_more = false;
 		self->reconcile_slot = STATE_NONE;
 		break;
 	case INPUT_SYNCED:
@@ -195,7 +202,7 @@ void unmanaged_handle(struct unmanaged *self, const struct input *input, int64_t
 			reconcile_soon(self);
 		self->asks.synced = true;
 		self->asks.seq = input->seq;
-		unmanaged_answered_step(self);
+		unmanaged_asks_synced(self);
 		asks_parked_step(&self->asks);
 		break;
 	case INPUT_PEER_UP:
@@ -216,7 +223,7 @@ int64_t unmanaged_deadline(const struct unmanaged *self)
 	int64_t deadline = self->asks.synced ? self->reconcile_ms : INT64_MAX;
 	int64_t asks_ms = asks_deadline(&self->asks);
 
-	if (self->reconcile_slot != STATE_NONE)
+	if (self->reconcile_slot != STATE_NONE || self->answered_more)
 		return 0;
 	return asks_ms < deadline ? asks_ms : deadline;
 }

@@ -33,6 +33,7 @@ struct unmanaged {
 	struct effects *fx;
 	int64_t reconcile_ms; /* when the next round begins */
 	uint32_t reconcile_slot; /* where the round stands; STATE_NONE: none runs */
+	bool answered_more; /* the last call had no room for all answers behind a snapshot */
 	bool reconcile_words; /* this round also repeats the current word to owners */
 };
 

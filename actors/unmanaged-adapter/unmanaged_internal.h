@@ -13,6 +13,9 @@ static inline struct text unmanaged_text(const struct unmanaged *self, struct po
 /* unmanaged_requests.c */
 void unmanaged_act(void *context, struct ask *ask);
 void unmanaged_on_result(struct unmanaged *self, const struct stream_event *event);
+/* The rows of a snapshot are complete; what finds no room for its answer has it from the next step.
+ */
+void unmanaged_asks_synced(struct unmanaged *self);
 void unmanaged_answered_step(struct unmanaged *self);
 
 /* unmanaged_deliver.c */

@@ -90,13 +90,30 @@ void unmanaged_act(void *context, struct ask *ask)
 }
 
 /* A snapshot stands for the story that these waited for. */
-void unmanaged_answered_step(struct unmanaged *self)
+void unmanaged_asks_synced(struct unmanaged *self)
 {
 	for (uint32_t i = 0; i < self->asks.high; i++) {
 		struct ask *ask = asks_at(&self->asks, i);
 
-		if (ask && ask->step == ASK_ANSWERED && asks_have_room(&self->asks))
-			asks_done(&self->asks, ask, NULL);
+		if (ask && ask->step == ASK_ANSWERED)
+			ask->look = true;
+	}
+	unmanaged_answered_step(self);
+}
+
+void unmanaged_answered_step(struct unmanaged *self)
+{
+	self->answered_more = false;
+	for (uint32_t i = 0; i < self->asks.high; i++) {
+		struct ask *ask = asks_at(&self->asks, i);
+
+		if (!ask || !ask->look)
+			continue;
+		if (!asks_have_room(&self->asks)) {
+			self->answered_more = true;
+			return;
+		}
+		asks_done(&self->asks, ask, NULL);
 	}
 }
 
