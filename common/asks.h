@@ -47,6 +47,7 @@ struct ask {
 	struct peer peer; /* who asked */
 	uint64_t origin, request, link, seen_seq, output;
 	int64_t expires_ms;
+	uint64_t cause; /* the adapter's: the story that its answer was about */
 	bool look; /* the adapter's: no story is to come, what is known by now has to do */
 	struct pooled texts[ASK_TEXTS];
 };

@@ -124,16 +124,15 @@ static struct text ingest_of(const struct managed *self, const struct state_stre
 	return managed_kept_ingest(self, managed_text(self, stream->id), input_id);
 }
 
-static void on_provisioned(struct managed *self, const struct stream_event *event)
+static void on_provisioned(struct managed *self, const struct state_stream *stream,
+			   const struct stream_event *event)
 {
-	const struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
 	struct stream_event provisioned = *event;
 
-	if (stream)
-		provisioned.stream_provisioned.ingest =
-			ingest_of(self, stream, event->stream_provisioned.input_id);
+	provisioned.stream_provisioned.ingest =
+		ingest_of(self, stream, event->stream_provisioned.input_id);
 	apply(self, &provisioned);
-	if (!self->asks.synced || !stream)
+	if (!self->asks.synced)
 		return;
 	if (stream->phase != PHASE_CLOSED) {
 		managed_deliver_start(self, stream);
@@ -147,14 +146,13 @@ static void on_provisioned(struct managed *self, const struct stream_event *even
 	managed_work_follow(self, stream);
 }
 
-static void on_joined(struct managed *self, const struct stream_event *event)
+static void on_joined(struct managed *self, const struct state_stream *stream,
+		      const struct stream_event *event)
 {
 	struct ask *ask = asks_find(&self->asks, event->origin, event->request);
 
 	apply(self, event);
-	const struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
-
-	if (!stream || !self->asks.synced || stream->phase == PHASE_CLOSED)
+	if (!self->asks.synced || stream->phase == PHASE_CLOSED)
 		return;
 	if (state_managed_of(&self->state, stream)->input == INPUT_READY) {
 		managed_tell_app(self, stream, event->stream_joined.package,
@@ -168,24 +166,21 @@ static void on_joined(struct managed *self, const struct stream_event *event)
 		managed_ask_story(self, ask, stream);
 }
 
-static void on_left(struct managed *self, const struct stream_event *event)
+static void on_left(struct managed *self, const struct state_stream *stream,
+		    const struct stream_event *event)
 {
 	apply(self, event);
-	const struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
-
 	if (!self->asks.synced)
 		return;
-	if (stream)
-		managed_tell_owed(self, stream);
+	managed_tell_owed(self, stream);
 	managed_asks_left(self, event->stream_id, event->stream_left.package);
 }
 
-static void on_status(struct managed *self, const struct stream_event *event)
+static void on_status(struct managed *self, const struct state_stream *stream,
+		      const struct stream_event *event)
 {
 	apply(self, event);
-	const struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
-
-	if (!stream || stream->status_seq != event->seq || !self->asks.synced)
+	if (stream->status_seq != event->seq || !self->asks.synced)
 		return;
 	managed_tell_all(self, stream,
 			 &(struct managed_words){ .status = phase_app_word(stream->phase),
@@ -197,14 +192,13 @@ static void on_status(struct managed *self, const struct stream_event *event)
 		managed_work_look_soon(self, managed_work_of(self, stream));
 }
 
-static void on_playback(struct managed *self, const struct stream_event *event)
+static void on_playback(struct managed *self, const struct state_stream *stream,
+			const struct stream_event *event)
 {
 	bool live = event->stream_playback.playback == PLAYBACK_LIVE;
 
 	apply(self, event);
-	const struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
-
-	if (!stream || !self->asks.synced || stream->phase == PHASE_CLOSED)
+	if (!self->asks.synced || stream->phase == PHASE_CLOSED)
 		return;
 	managed_work_follow(self, stream);
 	if (live || event->stream_playback.playback == PLAYBACK_DETAILS)
@@ -225,21 +219,19 @@ static bool is_accepted(enum output_state state)
 }
 
 /* Apps see outputs that the provider has taken, from then on until they are removed. */
-static void on_output(struct managed *self, const struct stream_event *event)
+static void on_output(struct managed *self, const struct state_stream *stream,
+		      const struct stream_event *event)
 {
-	const struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
 	const struct state_output *output =
-		stream ? state_output_find(&self->state, stream, event->stream_output.output)
-		       : NULL;
+		state_output_find(&self->state, stream, event->stream_output.output);
 	enum output_state before = output ? (enum output_state)output->state : OUTPUT_NONE;
 	enum output_state after = event->stream_output.state;
 	bool initial = output ? output->initial : event->stream_output.initial;
 	struct stream_event told = *event;
 
-	if (told.stream_output.url.length == 0)
-		told.stream_output.url = managed_output_url(self, event);
+	told.stream_output.url = managed_output_url(self, stream, event);
 	apply(self, &told);
-	if (!stream || !self->asks.synced || stream->phase == PHASE_CLOSED)
+	if (!self->asks.synced || stream->phase == PHASE_CLOSED)
 		return;
 	bool news = !initial && ((!is_accepted(before) && is_accepted(after)) ||
 				 (is_accepted(before) && after == OUTPUT_REMOVED));
@@ -259,9 +251,9 @@ static void on_output(struct managed *self, const struct stream_event *event)
 /* The record may be gone once the event is applied: then nobody has to be told any more, but who
  * still waits for an answer.
  */
-static void on_closed(struct managed *self, const struct stream_event *event)
+static void on_closed(struct managed *self, const struct state_stream *stream,
+		      const struct stream_event *event)
 {
-	const struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
 	bool begun = stream->phase != PHASE_REQUESTED;
 	struct text detail = event->stream_closed.detail;
 	struct refusal refusal = { 0 };
@@ -292,32 +284,33 @@ static void on_settled(struct managed *self, const struct stream_event *event)
 		managed_work_follow(self, stream);
 }
 
-static void on_managed(struct managed *self, const struct stream_event *event)
+static void on_managed(struct managed *self, const struct state_stream *stream,
+		       const struct stream_event *event)
 {
 	switch (event->type) {
 	case EVENT_STREAM_INPUT_SETTLED:
 		on_settled(self, event);
 		return;
 	case EVENT_STREAM_JOINED:
-		on_joined(self, event);
+		on_joined(self, stream, event);
 		return;
 	case EVENT_STREAM_LEFT:
-		on_left(self, event);
+		on_left(self, stream, event);
 		return;
 	case EVENT_STREAM_PROVISIONED:
-		on_provisioned(self, event);
+		on_provisioned(self, stream, event);
 		return;
 	case EVENT_STREAM_PLAYBACK:
-		on_playback(self, event);
+		on_playback(self, stream, event);
 		return;
 	case EVENT_STREAM_OUTPUT:
-		on_output(self, event);
+		on_output(self, stream, event);
 		return;
 	case EVENT_STREAM_STATUS:
-		on_status(self, event);
+		on_status(self, stream, event);
 		return;
 	case EVENT_STREAM_CLOSED:
-		on_closed(self, event);
+		on_closed(self, stream, event);
 		return;
 	default:
 		apply(self, event);
@@ -346,7 +339,7 @@ static void on_story(struct managed *self, const struct stream_event *event)
 	else if (event->type == EVENT_LINK_CHANGED || event->type == EVENT_SESSION_READY)
 		on_user(self, event);
 	else if (stream && stream->kind == KIND_MANAGED)
-		on_managed(self, event);
+		on_managed(self, stream, event);
 	else
 		apply(self, event);
 	if (slot != STATE_NONE && !state_stream_find(&self->state, event->stream_id))
@@ -369,12 +362,12 @@ static void on_tick(struct managed *self)
 	asks_expire(&self->asks);
 	if (!self->asks.synced)
 		return;
-	managed_answered_step(self);
 	asks_parked_step(&self->asks);
 	if (self->adopt_slot != STATE_NONE) {
 		managed_adopt_step(self);
 		return; /* what is owed can wait until it is known what is in use */
 	}
+	managed_answered_step(self);
 	managed_work_timers(self);
 	if (self->sweep.due_ms <= self->now_ms)
 		managed_sweep_step(self);

@@ -130,7 +130,7 @@ static const struct state_app *reachable(const struct managed *self,
 					 const struct state_stream *stream, struct text package)
 {
 	const struct state_user *user = state_user_of(&self->state, stream->user);
-	const struct state_app *app = user ? state_app_find(&self->state, user, package) : NULL;
+	const struct state_app *app = state_app_find(&self->state, user, package);
 
 	return app && state_app_reachable(&self->state, app) ? app : NULL;
 }

@@ -89,7 +89,6 @@ struct managed_seen {
 	char id[INPUT_ID_MAX];
 	uint8_t id_length; /* 0: free */
 	bool looked; /* the provider says that nothing publishes to it */
-	bool done; /* this round is through with it */
 	uint64_t round; /* that listed it last */
 	uint64_t age_s; /* as listed; 0: not known */
 	int64_t since_ms; /* first seen */
@@ -254,10 +253,11 @@ void managed_on_hint(struct managed *self, const struct stream_event *event);
 void managed_outputs_open(struct managed *self, struct managed_work *work,
 			  const struct state_stream *stream, const struct ask *ask);
 /* The URL of a new output, which its story does not have. */
-struct text managed_output_url(struct managed *self, const struct stream_event *event);
+struct text managed_output_url(struct managed *self, const struct state_stream *stream,
+			       const struct stream_event *event);
 void managed_on_add_result(struct managed *self, const struct stream_event *event);
-/* A snapshot begins: no slot means what it did. */
-void managed_adds_clear(struct managed *self);
+/* The record of @slot is gone, or all are: what the registry still answers is about another. */
+void managed_adds_forget(struct managed *self, uint32_t slot);
 /* Call for what is due; the time of what is due next. */
 int64_t managed_outputs_step(struct managed *self, struct managed_work *work,
 			     const struct state_stream *stream);

@@ -6,6 +6,8 @@
  * story only behind it, and the story has no secrets: the ones that were asked with are kept, the
  * newest of them, until there are newer ones.
  */
+#include <assert.h>
+
 #include "actors/managed-adapter/managed_internal.h"
 
 static void keep(struct managed *self, struct pooled from, struct pooled *to)
@@ -18,7 +20,8 @@ void managed_kept_keep(struct managed *self, const struct managed_work *work)
 {
 	const struct state_stream *stream = managed_stream_of(self, work);
 
-	if (!stream || (work->made[MADE_INGEST].length == 0 && work->destinations.length == 0))
+	assert(stream); /* a work ends with its record */
+	if (work->made[MADE_INGEST].length == 0 && work->destinations.length == 0)
 		return;
 	struct text id = managed_text(self, stream->id);
 	struct managed_kept *kept = &self->kept[self->kept_next++ % MANAGED_KEPT_MAX];
@@ -110,7 +113,8 @@ void managed_away_keep(struct managed *self, struct managed_work *work)
 	const struct state_stream *stream = managed_stream_of(self, work);
 
 	point_calls(self, work, SLOT_AWAY);
-	if (!stream || !is_under_way(work) || self->away_count == managed_away_max(&self->options))
+	assert(stream);
+	if (!is_under_way(work) || self->away_count == managed_away_max(&self->options))
 		return;
 	struct text id = managed_text(self, stream->id);
 	struct managed_away *away = &self->away[self->away_count++];

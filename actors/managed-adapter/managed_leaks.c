@@ -60,7 +60,7 @@ void managed_leak_listed(struct managed *self, struct text input_id, uint64_t ag
 		return; /* a list that moves while it is read shows some of it twice */
 	seen->round = self->sweep.round;
 	seen->age_s = age_s;
-	seen->done = seen->looked = false;
+	seen->looked = false;
 	self->sweep.leaks += is_old(self, seen);
 }
 
@@ -104,7 +104,6 @@ static void leave(struct managed *self, struct managed_seen *seen, bool deleted)
 		event->provider_leak.age_s = seen->age_s;
 		event->provider_leak.deleted = deleted;
 	}
-	seen->done = true;
 	self->sweep.at++;
 	self->sweep.due_ms = self->now_ms;
 }
@@ -116,7 +115,7 @@ bool managed_leaks_step(struct managed *self)
 	for (; sweep->at < MANAGED_SEEN_MAX; sweep->at++) {
 		struct managed_seen *seen = &self->seen[sweep->at];
 
-		if (seen->id_length == 0 || seen->round != sweep->round || seen->done)
+		if (seen->id_length == 0 || seen->round != sweep->round)
 			continue;
 		if (effects_room(self->fx) < MANAGED_WORK_ROOM ||
 		    EFFECTS_ARENA_SIZE - self->fx->arena_used < INPUT_ID_MAX)

@@ -2,6 +2,8 @@
 /* Outputs at the provider: those that are new are added, those that are to go are removed, each by
  * itself, so that one that fails touches neither the others nor the source.
  */
+#include <assert.h>
+
 #include "actors/managed-adapter/managed_destination.h"
 #include "actors/managed-adapter/managed_internal.h"
 
@@ -47,7 +49,6 @@ void managed_outputs_open(struct managed *self, struct managed_work *work,
 	uint32_t index = 0;
 
 	if (!work->used || work->destinations.length > 0 || json.length == 0 ||
-	    ask->type != EVENT_REQUEST_WATCH ||
 	    !text_equal(managed_text(self, stream->package),
 			asks_text(&self->asks, ask, ASK_PACKAGE)))
 		return;
@@ -84,8 +85,8 @@ static void add_settled(struct managed *self, struct managed_add *add)
 	*add = (struct managed_add){ 0 };
 	if (!work)
 		return;
-	if (work->adds > 0)
-		work->adds--;
+	assert(work->adds > 0);
+	work->adds--;
 	if (work->adds == 0 && work->stage >= STAGE_START)
 		pool_drop(&self->texts, &work->destinations);
 }
@@ -97,32 +98,30 @@ void managed_on_add_result(struct managed *self, const struct stream_event *even
 	if (!add || event->stream_result.result == RESULT_OK)
 		return; /* its story settles it */
 	const uint32_t slot = add->slot;
-	const struct state_stream *stream =
-		slot != STATE_NONE ? state_stream_at(&self->state, slot) : NULL;
 
 	self->stats.destinations_refused += event->stream_result.result != RESULT_DUPLICATE;
 	add_settled(self, add);
-	if (stream && self->works[slot].used)
-		managed_work_follow(self, stream);
+	if (slot != STATE_NONE)
+		managed_work_follow(self, state_stream_at(&self->state, slot));
 }
 
-void managed_adds_clear(struct managed *self)
+void managed_adds_forget(struct managed *self, uint32_t slot)
 {
 	for (uint32_t i = 0; i < MANAGED_ADDS_MAX; i++)
-		self->adds[i].slot = STATE_NONE;
+		if (slot == STATE_NONE || self->adds[i].slot == slot)
+			self->adds[i].slot = STATE_NONE;
 }
 
-static struct text destinations_of(const struct managed *self, struct text stream_id)
+static struct text destinations_of(const struct managed *self, const struct state_stream *stream)
 {
-	const struct state_stream *stream = state_stream_find(&self->state, stream_id);
-	struct text json = { 0 };
+	struct text json = pool_text(&self->texts, managed_work_of(self, stream)->destinations);
 
-	if (stream)
-		json = pool_text(&self->texts, managed_work_of(self, stream)->destinations);
-	return json.length > 0 ? json : managed_kept_destinations(self, stream_id);
+	return json.length > 0 ? json
+			       : managed_kept_destinations(self, managed_text(self, stream->id));
 }
 
-struct text managed_output_url(struct managed *self, const struct stream_event *event)
+struct text managed_output_url(struct managed *self, const struct state_stream *stream,
+			       const struct stream_event *event)
 {
 	const struct ask *ask = asks_find(&self->asks, event->origin, event->request);
 	struct managed_add *add = add_of(self, event);
@@ -130,7 +129,7 @@ struct text managed_output_url(struct managed *self, const struct stream_event *
 	struct managed_destination destination;
 
 	if (add) {
-		struct text json = destinations_of(self, event->stream_id);
+		struct text json = destinations_of(self, stream);
 		bool found = managed_destination_at(json, add->index, true, buffer, &destination);
 
 		add_settled(self, add);

@@ -320,7 +320,7 @@ static void compare(struct managed *self, const struct state_stream *stream)
 	enum input_state input = (enum input_state)state_managed_of(&self->state, stream)->input;
 	bool listed = work->round == self->sweep.round;
 
-	if (!work->used || input == INPUT_GONE)
+	if (input == INPUT_GONE)
 		return;
 	self->sweep.owed += input == INPUT_OWED;
 	self->sweep.in_use += input == INPUT_READY;
@@ -380,10 +380,10 @@ void managed_sweep_step(struct managed *self)
 {
 	if (effects_room(self->fx) < MANAGED_WORK_ROOM)
 		return;
-	if (self->sweep.step == SWEEP_IDLE)
-		begin(self);
 	switch ((enum managed_sweep_step)self->sweep.step) {
 	case SWEEP_IDLE:
+		begin(self);
+		call(self, EVENT_PROVIDER_QUOTA);
 		return;
 	case SWEEP_QUOTA:
 		call(self, EVENT_PROVIDER_QUOTA);
@@ -415,7 +415,7 @@ static void on_quota(struct managed *self, const struct stream_event *answer)
 void managed_sweep_answer(struct managed *self, const struct managed_call *call,
 			  const struct stream_event *answer)
 {
-	if (self->sweep.call != call->number || self->sweep.step == SWEEP_IDLE) {
+	if (self->sweep.call != call->number) {
 		self->stats.answers_late++;
 		return;
 	}

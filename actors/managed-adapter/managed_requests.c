@@ -87,6 +87,7 @@ static void watch_result(struct managed *self, struct ask *ask, const struct str
 		asks_done(&self->asks, ask, &refusal);
 		return;
 	}
+	ask->cause = event->cause;
 	bool told = ask->step == ASK_TOLD || asks_text(&self->asks, ask, ASK_STREAM).length > 0;
 
 	(void)asks_keep(&self->asks, ask, ASK_STREAM, event->stream_id);
@@ -99,7 +100,7 @@ static void watch_result(struct managed *self, struct ask *ask, const struct str
 		managed_outputs_open(self, managed_work_of(self, stream), stream, ask);
 	ask->step = ASK_ANSWERED;
 	/* No story follows an answer that an earlier life of ours was given before. */
-	ask->look = self->asks.synced && self->asks.seq >= event->cause;
+	ask->look = self->asks.synced && self->asks.seq >= ask->cause;
 }
 
 bool managed_answered_due(const struct managed *self)
@@ -295,6 +296,7 @@ static void output_result(struct managed *self, struct ask *ask, const struct st
 	}
 	bool told = ask->step == ASK_TOLD;
 
+	ask->cause = event->cause;
 	ask->output = event->stream_result.output;
 	ask->step = ASK_WAITING;
 	ask->look = false;
@@ -363,7 +365,8 @@ void managed_asks_synced(struct managed *self)
 	for (uint32_t i = 0; i < self->asks.high; i++) {
 		struct ask *ask = asks_at(&self->asks, i);
 
-		if (ask && (ask->step == ASK_ANSWERED || ask->step == ASK_WAITING))
+		if (ask && (ask->step == ASK_ANSWERED || ask->step == ASK_WAITING) &&
+		    ask->cause <= self->asks.seq) /* else its story is still to come */
 			ask->look = true;
 	}
 }

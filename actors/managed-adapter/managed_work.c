@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is under way for each stream: one stage, one timer, at most one call about its input. */
+#include <assert.h>
+
 #include "actors/managed-adapter/managed_internal.h"
 
 bool managed_serves(const struct managed *self, const struct state_stream *stream)
@@ -32,10 +34,10 @@ bool managed_work_name(struct managed *self, struct managed_work *work, struct t
 	if (table_find(&self->inputs, input_id) != TABLE_NONE ||
 	    !pool_keep(&self->texts, input_id, &work->input_id))
 		return false;
-	if (table_insert(&self->inputs, input_id, slot))
-		return true;
-	pool_drop(&self->texts, &work->input_id);
-	return false;
+	bool inserted = table_insert(&self->inputs, input_id, slot);
+
+	assert(inserted); /* one place for each work */
+	return inserted;
 }
 
 struct managed_work *managed_work_find(const struct managed *self, struct text stream_id,
@@ -92,6 +94,8 @@ void managed_work_end(struct managed *self, uint32_t slot)
 		(void)table_remove(&self->inputs, pool_text(&self->texts, work->input_id));
 	pool_drop(&self->texts, &work->input_id);
 	pool_drop(&self->texts, &work->detail);
+	if (work->adds > 0)
+		managed_adds_forget(self, slot);
 	work->adds = 0;
 	drop_texts(self, work);
 	*work = (struct managed_work){ 0 };
@@ -105,7 +109,7 @@ void managed_works_clear(struct managed *self)
 			managed_away_keep(self, &self->works[slot]);
 			managed_work_end(self, slot);
 		}
-	managed_adds_clear(self);
+	managed_adds_forget(self, STATE_NONE);
 }
 
 void managed_tell_gone(struct managed *self, struct managed_work *work, struct text detail)

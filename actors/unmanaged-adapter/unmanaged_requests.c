@@ -95,8 +95,8 @@ void unmanaged_asks_synced(struct unmanaged *self)
 	for (uint32_t i = 0; i < self->asks.high; i++) {
 		struct ask *ask = asks_at(&self->asks, i);
 
-		if (ask && ask->step == ASK_ANSWERED)
-			ask->look = true;
+		if (ask && ask->step == ASK_ANSWERED && ask->cause <= self->asks.seq)
+			ask->look = true; /* else its story is still to come */
 	}
 	unmanaged_answered_step(self);
 }
@@ -139,6 +139,7 @@ void unmanaged_on_result(struct unmanaged *self, const struct stream_event *even
 		asks_done(&self->asks, ask, NULL);
 		return;
 	}
+	ask->cause = event->cause;
 	asks_judge_result(&self->asks, ask, event, &refusal);
 	struct state_stream *stream = state_stream_find(&self->state, event->stream_id);
 

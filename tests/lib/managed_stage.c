@@ -179,6 +179,13 @@ void stage_let_through(void)
 	stage_pump();
 }
 
+void stage_lose_late(void)
+{
+	stage.registry_late = stage.story_late = false;
+	while (late_count > 0)
+		free(late[--late_count]);
+}
+
 void stage_say(struct peer from, struct stream_event event)
 {
 	bool asks = event.type >= EVENT_REQUEST_START && event.type <= EVENT_REQUEST_OUTPUT_LIST;

@@ -81,6 +81,7 @@ void stage_release(void);
 uint32_t stage_held(void);
 
 void stage_let_through(void);
+void stage_lose_late(void); /* it never comes */
 
 /* stage_pass() - let @ms pass, everything done at its time. */
 void stage_pass(int64_t ms);

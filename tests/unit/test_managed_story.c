@@ -79,6 +79,42 @@ Test(managed_story, what_another_life_has_settled_is_settled)
 	cr_assert_eq(stage.managed->works[0].stage, STAGE_NONE);
 }
 
+/* Late, or while a snapshot is read
+ * ----------------------------------------------------------------
+ */
+
+#define DESTINATIONS "[{\"url\":\"rtmp://a/k\"}]"
+
+/* The rows tell of a stream of which the story never told; what it was asked with is not lost. */
+Test(managed_story, a_request_whose_story_is_in_the_snapshot_has_its_outputs)
+{
+	stage.story_late = true;
+	stage_watch_to("pa", 1, DESTINATIONS);
+	stage_lose_late();
+	stage_resync();
+	stage_pass(20);
+	cr_assert(stage_said("out+ 1 rtmp://a/k"), "%s", stage.log);
+	cr_assert(stage_said("[rtmp://a/k=stopped]"), "%s", stage.log);
+}
+
+Test(managed_story, the_last_result_of_a_stream_is_not_one_of_the_next)
+{
+	stage.hold = true;
+	stage_watch_to("pa", 1, DESTINATIONS);
+	struct stream_event refused = { .type = EVENT_STREAM_RESULT,
+					.origin = stage.options.incarnation,
+					.request = 1 };
+
+	refused.stream_result.result = RESULT_OK;
+	managed_work_end(stage.managed, 0); /* as if its record were gone, and another there */
+	stage.managed->works[0].used = true;
+	stage.managed->works[0].adds = 1;
+	refused.stream_result.result = RESULT_LIMIT;
+	stage_say((struct peer){ ROLE_REGISTRY, 1 }, refused);
+	cr_assert_eq(stage.managed->works[0].adds, 1);
+	stage.managed->works[0].adds = 0;
+}
+
 /* More than one call has room for ---------------------------------------------------------------
  */
 

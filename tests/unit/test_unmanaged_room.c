@@ -124,6 +124,7 @@ static void ask_and_answer(uint64_t request)
 				       .stream_id = TEXT("s1"),
 				       .origin = GATEWAY,
 				       .request = request,
+				       .cause = seq + 1, /* its story */
 				       .stream_result.result = RESULT_OK };
 
 	start.request_start.package = TEXT("pa");
@@ -153,7 +154,7 @@ Test(unmanaged_room, a_snapshot_answers_more_requests_than_one_call_can)
 
 	answer_all(2 * EFFECTS_MAX);
 	handle((struct input){ .type = INPUT_RESYNC });
-	handle((struct input){ .type = INPUT_SYNCED, .seq = seq });
+	handle((struct input){ .type = INPUT_SYNCED, .seq = seq + 1 });
 	first = (unsigned)fx.count;
 	cr_assert_gt(first, 0);
 	cr_assert_eq(first + until_done(EVENT_REQUEST_DONE, &calls), 2 * EFFECTS_MAX);
@@ -168,7 +169,10 @@ Test(unmanaged_room, what_is_asked_behind_a_snapshot_is_not_answered_by_it)
 	cr_assert_eq(core.asks.high, 1);
 	handle((struct input){ .type = INPUT_BLIND });
 	cr_assert_eq(fx.count, 0);
+	handle((struct input){ .type = INPUT_SYNCED, .seq = seq }); /* in sight again, no more */
 	cr_assert_eq(core.asks.high, 1);
+	handle((struct input){ .type = INPUT_SYNCED, .seq = seq + 1 });
+	cr_assert_eq(core.asks.high, 0);
 }
 
 Test(unmanaged_room, an_end_of_a_user_who_is_gone_is_told_to_nobody)
