@@ -76,8 +76,9 @@ static void say_refused(struct inbox *self, const uint8_t *route, size_t route_l
 
 	stamp(self, &event);
 	frame_begin(&frame, bytes, sizeof bytes, TOPIC_DIRECT, self->options.incarnation, 0);
-	if (!frame_add(&frame, &event, STREAM_EVENT_ADDRESSED))
-		return;
+	bool added = frame_add(&frame, &event, STREAM_EVENT_ADDRESSED);
+
+	assert(added);
 	frame_end(&frame);
 	(void)self->options.port.send(self->options.port.context, route, route_length, frame.bytes,
 				      frame.length);
@@ -305,8 +306,7 @@ static bool may_send(const struct inbox *self, const struct inbox_peer *peer,
 {
 	return event->incarnation == peer->peer.incarnation && text_is(event->source, peer->name) &&
 	       event->type > EVENT_PEER_REFUSED &&
-	       stream_event_may(event->type, peer->peer.role, self->options.role) &&
-	       !stream_event_may(event->type, peer->peer.role, ROLE_NONE); /* published */
+	       stream_event_may(event->type, peer->peer.role, self->options.role);
 }
 
 /* The peer whose frame is being walked, if it may speak. */
@@ -483,7 +483,8 @@ static void acknowledge(struct inbox *self, struct inbox_peer *peer)
 	struct stream_event event = { .type = EVENT_PEER_ACK, .peer_ack.upto = peer->next - 1 };
 
 	peer->ack_ms = 0;
-	if (peer->state != INBOX_PEER_UP || peer->gone)
+	assert(peer->state == INBOX_PEER_UP); /* going down, it is owed nothing */
+	if (peer->gone)
 		return;
 	stamp(self, &event);
 	/* Without room the client repeats its request, and is told then. */
@@ -562,7 +563,7 @@ void inbox_tick(struct inbox *self, int64_t now_ms)
 	for (size_t i = 0; self->gone_count > 0 && i < PEERS_MAX; i++) {
 		struct inbox_peer *peer = &self->peers.items[i];
 
-		if (peer->state == INBOX_PEER_FREE || !peer->gone)
+		if (!peer->gone)
 			continue;
 		go_down(self, peer, INBOX_PEER_DOWN);
 		if (inbox_is_transient(self, peer))

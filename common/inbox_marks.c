@@ -3,6 +3,8 @@
  */
 #include "common/inbox.h"
 
+#include <assert.h>
+
 size_t inbox_marks(const struct inbox *self, struct peer_mark *out, size_t max)
 {
 	size_t count = 0;
@@ -25,8 +27,7 @@ void inbox_restore(struct inbox *self, const struct peer_mark *mark)
 	const struct peer who = { mark->role, mark->incarnation };
 	struct inbox_peer *peer = inbox_peers_add(&self->peers, who, INBOX_QUEUE_MAX);
 
-	if (!peer)
-		return; /* it is counted anew: what it repeats is handled again */
+	assert(peer); /* nobody is there yet, so there is room */
 	peer->next = mark->next;
 	peer->restored = true;
 	text_put(mark->name, peer->name, sizeof peer->name);

@@ -67,7 +67,7 @@ void inbox_peers_unlist(struct inbox_peers *self, size_t at)
 /* Peers are forgotten rarely, so the index is simply built anew. */
 void inbox_peers_forget(struct inbox_peers *self, struct inbox_peer *peer)
 {
-	for (size_t i = 0; peer->listed && i < self->listed_count; i++)
+	for (size_t i = 0; peer->listed; i++)
 		if (&self->items[self->listed[i]] == peer)
 			inbox_peers_unlist(self, i);
 	frame_queue_fini(&peer->queue);

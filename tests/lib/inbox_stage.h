@@ -25,6 +25,7 @@ static struct {
 	uint64_t request;
 } inputs[PEERS_MAX * 3];
 static size_t input_count;
+static void (*on_input)(const struct input *input); /* what the core does then */
 static const char *noted;
 static const char *user; /* "role:name" of the key that frames come under; NULL: ipc */
 
@@ -47,6 +48,8 @@ static void port_input(void *context, const struct input *input)
 	inputs[input_count].peer = input->peer;
 	inputs[input_count].request = input->event ? input->event->request : 0;
 	input_count++;
+	if (on_input)
+		on_input(input);
 }
 
 static void port_note(void *context, const struct inbox_note *note)
@@ -82,18 +85,24 @@ static struct client gateway(uint64_t incarnation, uint32_t connection)
 	return (struct client){ { ROLE_GATEWAY, incarnation, connection }, "gateway-1" };
 }
 
-static void frame(struct client client, uint64_t first, const struct stream_event *events,
-		  size_t count, int64_t now_ms)
+static void bytes_from(struct client client, const uint8_t *bytes, size_t length, int64_t now_ms)
 {
-	static uint8_t bytes[FRAME_MAX];
 	uint8_t route[ROUTE_LENGTH_MAX];
-	size_t length = bus_frame_of(bytes, sizeof bytes, TOPIC_DIRECT, client.name,
-				     client.route.incarnation, first, events, count);
 
 	route_write(&client.route, route);
 	inbox_frame(&inbox, route, sizeof route, user, bytes, length, now_ms);
 	while (inbox_step(&inbox, now_ms))
 		;
+}
+
+static void frame(struct client client, uint64_t first, const struct stream_event *events,
+		  size_t count, int64_t now_ms)
+{
+	static uint8_t bytes[FRAME_MAX];
+	size_t length = bus_frame_of(bytes, sizeof bytes, TOPIC_DIRECT, client.name,
+				     client.route.incarnation, first, events, count);
+
+	bytes_from(client, bytes, length, now_ms);
 }
 
 static void hello_as(struct client client, struct stream_event hello, int64_t now_ms)

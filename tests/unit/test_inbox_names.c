@@ -26,6 +26,18 @@ Test(inbox_names, a_new_life_of_the_same_name_fences_the_old_one)
 	cr_assert_eq(input_count, 2);
 }
 
+Test(inbox_names, who_is_fenced_is_fenced_once)
+{
+	for (uint64_t life = 0; life < 3; life++)
+		hello(gateway(GATEWAY + life, 1), 1, 0);
+	cr_assert_eq(inbox.stats.fenced, 2);
+	cr_assert_eq(bus_count(&line), 2, "each life that had the name hears of it once");
+	expect_one(EVENT_PEER_REFUSED);
+	cr_assert_eq(left.to.incarnation, GATEWAY);
+	expect_one(EVENT_PEER_REFUSED);
+	cr_assert_eq(left.to.incarnation, GATEWAY + 1);
+}
+
 Test(inbox_names, operators_may_share_a_name)
 {
 	struct client one = { { ROLE_OPERATOR, 1, 0 }, "weir" },
