@@ -128,10 +128,10 @@ static void say(struct follower *self, int64_t now_ms)
 	struct frame_writer frame;
 
 	frame_begin(&frame, bytes, sizeof bytes, TOPIC_DIRECT, self->options.incarnation, 0);
-	bool added = frame_add(&frame, &hello, STREAM_EVENT_ADDRESSED) &&
-		     frame_add(&frame, &get, STREAM_EVENT_ADDRESSED);
+	bool greeted = frame_add(&frame, &hello, STREAM_EVENT_ADDRESSED);
+	bool wanted = frame_add(&frame, &get, STREAM_EVENT_ADDRESSED);
 
-	assert(added);
+	assert(greeted && wanted);
 	frame_end(&frame);
 	self->asked = self->options.port.send(self->options.port.context, bytes, frame.length);
 	self->retry_ms = self->asked ? NEVER : now_ms + FOLLOWER_RETRY_MS;
@@ -143,9 +143,15 @@ void follower_connected(struct follower *self, int64_t now_ms)
 		say(self, now_ms);
 }
 
+/* What comes on the socket of snapshots at any other time is late, and of no use. */
+static bool is_taking(const struct follower *self)
+{
+	return self->state == FOLLOWER_ASKING || self->state == FOLLOWER_ROWS;
+}
+
 void follower_disconnected(struct follower *self, int64_t now_ms)
 {
-	if (self->state == FOLLOWER_ASKING || self->state == FOLLOWER_ROWS)
+	if (is_taking(self))
 		start_over(self, now_ms, "the connection ended");
 }
 
@@ -153,7 +159,7 @@ static void on_begin(struct follower *self, const struct stream_event *event)
 {
 	uint64_t incarnation = self->answer.head.incarnation;
 
-	if (self->state != FOLLOWER_ASKING || event->request != self->request)
+	if (self->state != FOLLOWER_ASKING || !self->asked || event->request != self->request)
 		return;
 	if (self->incarnation != 0 && self->incarnation != incarnation) {
 		self->dead[self->dead_at] = self->incarnation;
@@ -181,6 +187,13 @@ static void on_end(struct follower *self, const struct stream_event *event, int6
 	intake_close(&self->answer);
 }
 
+/* Whether what is being walked belongs to the snapshot that has begun. */
+static bool is_row(const struct follower *self)
+{
+	return self->state == FOLLOWER_ROWS &&
+	       self->answer.head.incarnation == self->rows_incarnation;
+}
+
 static void on_row(struct follower *self, const struct stream_event *event, int64_t now_ms)
 {
 	if (!stream_event_may(event->type, ROLE_REGISTRY, self->options.role)) {
@@ -201,8 +214,7 @@ static void on_answer(struct follower *self, const struct stream_event *event, i
 		on_end(self, event, now_ms);
 	} else if (event->type == EVENT_PEER_REFUSED) {
 		start_over(self, now_ms, "the snapshot was refused");
-	} else if (self->state == FOLLOWER_ROWS && event->type > EVENT_PEER_REFUSED &&
-		   self->answer.head.incarnation == self->rows_incarnation) {
+	} else if (event->type > EVENT_PEER_REFUSED && is_row(self)) {
 		on_row(self, event, now_ms);
 	}
 }
@@ -220,16 +232,17 @@ bool follower_answer_step(struct follower *self, int64_t now_ms)
 
 	switch (intake_next(&self->answer, &event, &number)) {
 	case 0:
-		on_answer(self, &event, now_ms);
+		if (is_taking(self))
+			on_answer(self, &event, now_ms);
 		return self->answer.open;
 	case INTAKE_E_UNKNOWN:
 		/* A row of a newer build: it counts, but says nothing to us. */
-		if (self->state == FOLLOWER_ROWS)
+		if (is_row(self))
 			self->rows++;
 		return true;
 	case INTAKE_E_MALFORMED:
 		self->stats.dropped++;
-		if (self->state == FOLLOWER_ASKING || self->state == FOLLOWER_ROWS)
+		if (is_taking(self))
 			start_over(self, now_ms, "malformed answer");
 		return false;
 	default:
@@ -337,8 +350,10 @@ static bool next_kept(struct follower *self, int64_t now_ms)
 	while (frame_queue_front(&self->buffer, &frame, &length, &tag)) {
 		struct frame_head head;
 		struct wire events;
-		enum fit fits =
-			frame_read(frame, length, &head, &events) ? fit(self, &head) : FIT_SKIP;
+		bool read = frame_read(frame, length, &head, &events);
+
+		assert(read); /* as it was before it was kept */
+		enum fit fits = fit(self, &head);
 
 		if (fits == FIT_USE) {
 			self->buffered = intake_open(&self->story, frame, length, TOPIC_STORY);
@@ -415,7 +430,7 @@ void follower_tick(struct follower *self, int64_t now_ms)
 		self->stats.timeouts++;
 		start_over(self, now_ms, "no progress");
 	}
-	if (self->retry_ms <= now_ms && self->state == FOLLOWER_ASKING)
+	if (self->retry_ms <= now_ms)
 		say(self, now_ms);
 }
 
