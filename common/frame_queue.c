@@ -58,23 +58,21 @@ static bool reserve(struct frame_queue *self, size_t need)
 		/* Twice the limit, so that moving down happens at most once per limit's worth. */
 		if (size > 2 * self->limit)
 			size = 2 * self->limit;
-		if (size > self->size) {
-			uint8_t *bytes = realloc(self->bytes, size);
+		uint8_t *bytes = realloc(self->bytes, size);
 
-			if (!bytes)
-				return false;
-			self->bytes = bytes;
-			self->size = size;
-		}
+		if (!bytes)
+			return false;
+		self->bytes = bytes;
+		self->size = size;
 	}
-	if (need > self->size - self->tail && self->head > 0) {
+	if (need > self->size - self->tail) {
 		memmove(self->bytes, self->bytes + self->head, used);
 		if (self->open != FRAME_QUEUE_NONE)
 			self->open -= self->head;
 		self->head = 0;
 		self->tail = used;
 	}
-	return need <= self->size - self->tail;
+	return true;
 }
 
 bool frame_queue_reserve(struct frame_queue *self)
@@ -147,8 +145,9 @@ bool frame_queue_add(struct frame_queue *self, const struct frame_address *addre
 		     const struct stream_event *event, enum stream_event_form form)
 {
 	size_t need = stream_event_wire_max(event->type) + 2 * (RECORD_SIZE + FRAME_HEAD_SIZE);
+	/* Bytes end a frame long before its count does. */
 	bool joins = self->open != FRAME_QUEUE_NONE && self->open_tag == address->tag &&
-		     self->next_number == address->number && self->open_count < UINT16_MAX;
+		     self->next_number == address->number;
 
 	if (!reserve(self, need))
 		return false;

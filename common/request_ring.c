@@ -172,12 +172,12 @@ void request_ring_fill(const struct request_ring *self, struct frame_writer *fra
 
 	if (upto > self->count)
 		upto = self->count;
-	for (size_t i = self->sent; i < upto && frame->count < UINT16_MAX; i++) {
+	for (size_t i = self->sent; i < upto; i++) {
 		size_t length = entry_length(self, i);
 
 		if (frame->count > 0 && frame->length + length > FRAME_SHARE_MAX)
 			break;
-		assert(length <= frame->size - frame->length);
+		assert(length <= frame->size - frame->length && frame->count < UINT16_MAX);
 		memcpy(frame->bytes + frame->length, self->bytes + at, length);
 		frame->length += length;
 		frame->count++;

@@ -385,9 +385,10 @@ static void on_guard(struct uplink *self, int64_t now_ms)
 
 void uplink_tick(struct uplink *self, int64_t now_ms)
 {
+	assert(!self->announcing);
 	if (self->hello_ms <= now_ms)
 		say_hello(self, now_ms);
-	if (self->state != UPLINK_WELCOMED || self->announcing)
+	if (self->state != UPLINK_WELCOMED)
 		return;
 	if (self->guard_ms <= now_ms)
 		on_guard(self, now_ms);

@@ -185,6 +185,46 @@ Test(frame_queue, copies_and_beacons_stand_in_line)
 	frame_queue_fini(&queue);
 }
 
+Test(frame_queue, what_is_longer_than_all_it_may_hold_is_refused)
+{
+	struct frame_queue queue;
+	struct frame_address address = address_of(9, 0);
+	struct stream_event event = event_of(0, 3);
+	static uint8_t copy[FRAME_MAX] = TOPIC_DIRECT;
+
+	frame_queue_init(&queue, FRAME_HEAD_SIZE);
+	cr_assert_not(frame_queue_add(&queue, &address, &event, STREAM_EVENT_ADDRESSED));
+	cr_assert_not(frame_queue_add_copy(&queue, copy, sizeof copy));
+	cr_assert_not(frame_queue_add_empty(&queue, &address));
+	cr_assert(frame_queue_is_empty(&queue));
+	cr_assert_eq(queue.size, 0);
+	frame_queue_fini(&queue);
+}
+
+Test(frame_queue, copies_are_moved_down_to_make_room)
+{
+	enum { KEPT = 5, COUNT = 100 };
+	struct frame_queue queue;
+	uint8_t copy[FRAME_HEAD_SIZE + 1000] = TOPIC_DIRECT;
+	const uint8_t *front;
+	size_t length;
+	uint64_t tag;
+
+	frame_queue_init(&queue, (KEPT + 1) * (sizeof copy + 16));
+	for (unsigned i = 0; i < COUNT; i++) {
+		copy[sizeof copy - 1] = (uint8_t)i;
+		cr_assert(frame_queue_add_copy(&queue, copy, sizeof copy));
+		if (i < KEPT)
+			continue;
+		cr_assert(frame_queue_front(&queue, &front, &length, &tag));
+		cr_assert_eq(length, sizeof copy);
+		cr_assert_eq(front[length - 1], i - KEPT);
+		frame_queue_pop(&queue);
+	}
+	cr_assert_leq(queue.size, 2 * queue.limit);
+	frame_queue_fini(&queue);
+}
+
 /* requests */
 
 static uint8_t scratch[FRAME_MAX];
@@ -273,6 +313,30 @@ Test(request_ring, moving_leaves_announcements_out_and_loses_the_newest)
 	cr_assert_eq(request_ring_move(&to, &from), 2);
 	request_ring_rewind(&to);
 	cr_assert_eq(fill(&to, 0, SIZE_MAX), 4);
+	request_ring_fini(&from);
+	request_ring_fini(&to);
+}
+
+Test(request_ring, bytes_are_as_limited_as_entries)
+{
+	struct request_ring from, to;
+	struct stream_event event = event_of(0, 5);
+
+	request_ring_init(&to, 10, stream_event_wire_max(event.type) - 1);
+	cr_assert_not(request_ring_add(&to, &event, false), "it might not fit");
+	cr_assert_eq(to.bytes_size, 0);
+	request_ring_fini(&to);
+
+	request_ring_init(&from, 10, 2 * LIMIT);
+	request_ring_init(&to, 10, LIMIT);
+	for (uint64_t i = 0; i < 6; i++) {
+		event = event_of(i, 60000);
+		cr_assert(request_ring_add(&from, &event, false));
+	}
+	cr_assert_eq(request_ring_move(&to, &from), 2);
+	for (uint64_t i = 0; i < 4; i++)
+		cr_assert_eq(fill(&to, i, SIZE_MAX), 1);
+	cr_assert_eq(fill(&to, 4, SIZE_MAX), 0);
 	request_ring_fini(&from);
 	request_ring_fini(&to);
 }

@@ -285,13 +285,7 @@ Test(uplink, a_new_life_that_goes_on_counting)
 	announcements = 1;
 	uplink_connected(&uplink, 10);
 	(void)next_left();
-	say_from(THEM + 1, "registry",
-		 (struct stream_event){ .type = EVENT_PEER_WELCOME,
-					.peer_welcome = { .role = ROLE_REGISTRY,
-							  .name = TEXT("registry"),
-							  .next_request = 3,
-							  .counted = true } },
-		 10);
+	welcome_counted(THEM + 1, 3, 10);
 	cr_assert_not(inputs[input_count - 1].known);
 	uplink_flush(&uplink, 10);
 	EXPECT(3, 9000, 3, 4);

@@ -156,4 +156,31 @@ Test(uplink_limits, bytes_that_are_no_frame_are_counted)
 	cr_assert_not(uplink_step(&uplink, 0));
 	cr_assert_eq(uplink.stats.received_dropped, 2);
 	cr_assert_str_eq(noted, "uplink.malformed");
+	uplink.options.port.note = NULL; /* nobody listens */
+	uplink_frame(&uplink, bytes, 10);
+	cr_assert_eq(uplink.stats.received_dropped, 3);
+}
+
+/* Only what is numbered is worth keeping. */
+Test(uplink_limits, what_is_merely_sent_is_lost_beyond_its_room)
+{
+	static char message[RELAY_MAX];
+	const struct stream_event big = { .type = EVENT_EDGE_RELAY,
+					  .source = TEXT("gateway-1"),
+					  .incarnation = US,
+					  .edge_relay.message = { message, 60000 } };
+	uint64_t sent = 0;
+
+	memset(message, 'm', sizeof message);
+	connect_and_welcome(false, 1, 0);
+	for (; uplink.stats.sends_dropped == 0 && sent < 100; sent++)
+		uplink_send(&uplink, &big);
+	cr_assert_geq(sent, UPLINK_UNNUMBERED_MAX / sizeof message);
+	cr_assert_leq(sent, UPLINK_UNNUMBERED_MAX / 60000 + 1);
+	clogged = true;
+	uplink_flush(&uplink, 0);
+	clogged = false;
+	cr_assert_eq(uplink_deadline(&uplink), UPLINK_RETRY_MS);
+	uplink_tick(&uplink, UPLINK_RETRY_MS);
+	expect_nothing();
 }
