@@ -38,10 +38,10 @@ struct snapshot_port {
 	bool (*row)(void *context, const struct stream_event *get, uint64_t *cursor,
 		    struct stream_event *out);
 	/* The next story event that @get asks for, likewise; count_max is counted by the caller.
-	 * An event of no type: none found yet, ask again.
+	 * An event of no type: none found yet, ask again.  NULL: no history is kept.
 	 */
 	bool (*history)(void *context, const struct stream_event *get, uint64_t *cursor,
 			struct stream_event *out);
-	/* Oldest story seq kept; 0: none. */
+	/* With history: oldest story seq kept; 0: none. */
 	uint64_t (*oldest)(void *context);
 };

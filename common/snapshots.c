@@ -97,36 +97,35 @@ static void on_snapshot_get(struct snapshots *self, const struct input *input)
 	send(self, &input->peer, &begin);
 }
 
+static void on_message(struct snapshots *self, const struct input *input)
+{
+	if (input->event->type == EVENT_SNAPSHOT_GET) {
+		on_snapshot_get(self, input);
+	} else if (input->event->type == EVENT_HISTORY_GET && self->port->history) {
+		if (begin_session(self, &input->peer, input->event))
+			self->stats.histories++;
+	} else {
+		refuse(self, &input->peer, "not asked here");
+	}
+}
+
+/* Up is on a new connection: what it asked on the old one is void. */
+static void on_change(struct snapshots *self, const struct input *input)
+{
+	struct snapshot_session *session = find(self, &input->peer);
+
+	if (!session)
+		return;
+	self->stats.abandoned++;
+	end(self, session);
+}
+
 void snapshots_input(struct snapshots *self, const struct input *input)
 {
-	struct snapshot_session *session;
-
-	switch (input->type) {
-	case INPUT_PEER_UP: /* on a new connection: what it asked on the old one is void */
-	case INPUT_PEER_DOWN:
-		session = find(self, &input->peer);
-		if (session) {
-			self->stats.abandoned++;
-			end(self, session);
-		}
-		return;
-	case INPUT_MESSAGE:
-		if (input->event->type == EVENT_SNAPSHOT_GET) {
-			on_snapshot_get(self, input);
-		} else if (input->event->type == EVENT_HISTORY_GET && self->port->history) {
-			if (begin_session(self, &input->peer, input->event))
-				self->stats.histories++;
-		} else {
-			refuse(self, &input->peer, "not asked here");
-		}
-		return;
-	case INPUT_TICK:
-	case INPUT_STORY:
-	case INPUT_RESYNC:
-	case INPUT_SYNCED:
-	case INPUT_BLIND:
-		return;
-	}
+	if (input->type == INPUT_MESSAGE)
+		on_message(self, input);
+	else
+		on_change(self, input);
 }
 
 static void finish(struct snapshots *self, struct snapshot_session *session,
@@ -153,8 +152,7 @@ static void end_history(struct snapshots *self, struct snapshot_session *session
 	const struct snapshot_port *port = self->port;
 	struct stream_event event = {
 		.type = EVENT_HISTORY_END,
-		.history_end = { .next_seq = next_seq,
-				 .oldest_seq = port->oldest ? port->oldest(port->context) : 0 }
+		.history_end = { .next_seq = next_seq, .oldest_seq = port->oldest(port->context) }
 	};
 
 	finish(self, session, &event);

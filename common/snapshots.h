@@ -37,7 +37,7 @@ struct snapshots {
 
 void snapshots_init(struct snapshots *self, struct inbox *inbox, const struct snapshot_port *port);
 
-/* snapshots_input() - what the inbox has to say. */
+/* snapshots_input() - what the inbox has to say: INPUT_PEER_UP, INPUT_PEER_DOWN, INPUT_MESSAGE. */
 void snapshots_input(struct snapshots *self, const struct input *input);
 
 /* snapshots_step() - some rows for the client whose turn it is.

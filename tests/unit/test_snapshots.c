@@ -16,7 +16,7 @@
 static struct inbox inbox;
 static struct snapshots snapshots;
 static uint64_t row_count = 100, upto = 77;
-static uint64_t history_upto = 50;
+static uint64_t history_upto = 50, history_gap = 1; /* every how many is asked for */
 static bool ready = true;
 static char url[] = "rtmp://host/app/key";
 
@@ -56,6 +56,11 @@ static bool port_history(void *context, const struct stream_event *get, uint64_t
 		*cursor = get->history_get.from_seq;
 	if (*cursor > history_upto)
 		return false;
+	if (*cursor % history_gap != 0) {
+		++*cursor;
+		*out = (struct stream_event){ 0 };
+		return true;
+	}
 	*out = (struct stream_event){ .type = EVENT_STREAM_MOVED,
 				      .source = TEXT("registry"),
 				      .incarnation = 1, /* an earlier life */
@@ -362,4 +367,57 @@ Test(snapshots, history_ends_with_where_to_go_on)
 	pass_until_idle();
 	cr_assert_eq(seen[1].rows, 0);
 	cr_assert_eq(seen[1].ends, 1);
+}
+
+/* One row in five: each step between them is a turn of its own, and none counts as a row. */
+Test(snapshots, a_long_way_between_two_rows_of_history_is_walked_in_turns)
+{
+	history_gap = 5;
+	ask_history(1, 10, 3);
+	ask_history(2, 10, 3);
+	for (int i = 0; i < 2; i++)
+		cr_assert(snapshots_step(&snapshots));
+	cr_assert_eq(snapshots.stats.rows, 2, "one for each");
+	pass_until_idle();
+	for (int client = 1; client <= 2; client++) {
+		cr_assert_eq(seen[client].rows, 3);
+		cr_assert_eq(seen[client].last_seq, 20);
+		cr_assert_eq(seen[client].next_seq, 25);
+	}
+}
+
+Test(snapshots, without_a_history_there_is_nothing_to_ask_for)
+{
+	static const struct snapshot_port rows_alone = { .begin = port_begin, .row = port_row };
+
+	snapshots.port = &rows_alone;
+	ask_history(1, 10, 0);
+	pass_until_idle();
+	cr_assert_eq(seen[1].refusals, 1);
+	cr_assert_eq(seen[1].ends, 0);
+}
+
+Test(snapshots, histories_count_among_those_at_once)
+{
+	row_count = 100000;
+	for (uint64_t client = 1; client <= SNAPSHOTS_MAX; client++)
+		ask_snapshot(ROLE_OPERATOR, client);
+	ask_history(CLIENTS_MAX - 1, 10, 0);
+	pass();
+	cr_assert_eq(seen[CLIENTS_MAX - 1].refusals, 1);
+	cr_assert_eq(snapshots.stats.histories, 0);
+}
+
+/* The flush finds out, and the core is told with the next tick. */
+Test(snapshots, who_is_found_gone_is_not_served_until_that_is_told)
+{
+	row_count = 100000;
+	ask_snapshot(ROLE_UNMANAGED, 1);
+	seen[1].gone = true;
+	inbox_flush(&inbox, 0);
+	cr_assert_not(snapshots_is_busy(&snapshots));
+	cr_assert_not(snapshots_step(&snapshots));
+	cr_assert_eq(snapshots.count, 0);
+	inbox_tick(&inbox, 0);
+	cr_assert_eq(snapshots.stats.abandoned, 1);
 }
