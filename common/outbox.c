@@ -46,7 +46,7 @@ void outbox_fini(struct outbox *self)
 void outbox_begin_story(struct outbox *self, uint64_t next)
 {
 	self->story_next = next;
-	if (self->options.beacons && self->beacon_ms == INT64_MAX)
+	if (self->options.beacons)
 		self->beacon_ms = 0;
 }
 

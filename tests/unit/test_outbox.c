@@ -177,6 +177,48 @@ Test(outbox, room_ends_in_time)
 	cr_assert(outbox_has_room(&outbox));
 }
 
+/* An event with as much text as a follower can be told. */
+static void tell_at_length(uint64_t seq)
+{
+	static char options[OPTION_MAX];
+	struct text text = { options, sizeof options };
+	struct stream_event event = { .type = EVENT_STREAM_OPENED,
+				      .source = TEXT("registry"),
+				      .incarnation = US,
+				      .seq = seq,
+				      .stream_opened = {
+					      .video = text, .audio = text, .options = text } };
+
+	memset(options, 'x', sizeof options);
+	outbox_story(&outbox, &event);
+}
+
+Test(outbox, room_ends_in_time_for_long_texts_too)
+{
+	uint64_t seq = 0, events;
+
+	open_outbox(&store, false);
+	while (outbox_has_room(&outbox))
+		tell_at_length(++seq);
+	cr_assert_lt(seq, OUTBOX_KEPT_MAX - EFFECTS_MAX, "bytes end first");
+	events = seq;
+	for (int i = 0; i < EFFECTS_MAX - 1; i++)
+		tell_at_length(++seq);
+	cr_assert_eq(outbox_commit(&outbox, NULL, 0), 0);
+	cr_assert_eq(stored.events, seq);
+	bus_drop(&published);
+	teardown();
+
+	open_outbox(NULL, false); /* nothing is kept, but all of it waits to be published */
+	for (seq = 0; outbox_has_room(&outbox);)
+		tell_at_length(++seq);
+	cr_assert_gt(seq, events);
+	for (int i = 0; i < EFFECTS_MAX - 1; i++)
+		tell_at_length(++seq);
+	outbox_flush(&outbox, 0);
+	cr_assert(outbox_has_room(&outbox));
+}
+
 Test(outbox, what_had_no_room_shows_as_a_gap)
 {
 	static uint8_t counters[METRICS_LIST_SIZE];
