@@ -156,6 +156,7 @@ const struct torture tortures[] = {
 	{ "inbox", scene_inbox, true, true },
 	{ "outbox", scene_outbox, true, true },
 	{ "uplink", scene_uplink, true, true },
+	{ "node", scene_node, true, true },
 	{ "registry's records", scene_record, true, true },
 	{ "store in memory", scene_store_memory, true, true },
 	{ "store in a file", scene_store_sqlite, true, true },

@@ -29,7 +29,7 @@ extern const struct torture tortures[];
 extern const size_t torture_count;
 
 /* torture_story.c */
-torture_scene scene_inbox, scene_outbox, scene_uplink, scene_record, scene_store_memory;
+torture_scene scene_inbox, scene_outbox, scene_uplink, scene_node, scene_record, scene_store_memory;
 /* torture_files.c */
 torture_scene scene_apps, scene_config, scene_ini, scene_store_sqlite, scene_edge;
 /* torture_sockets.c */

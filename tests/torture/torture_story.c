@@ -9,6 +9,7 @@
 
 #include "actors/registry/registry_store.h"
 #include "common/inbox.h"
+#include "common/node.h"
 #include "common/outbox.h"
 #include "common/uplink.h"
 #include "tests/lib/fakes.h"
@@ -113,6 +114,16 @@ static void publish(void *context, const uint8_t *frame, size_t length)
 	assert(frame && length > 0);
 }
 
+static bool no_row(void *context, const struct stream_event *get, uint64_t *cursor,
+		   struct stream_event *out)
+{
+	(void)context;
+	(void)get;
+	(void)cursor;
+	(void)out;
+	return false;
+}
+
 int scene_outbox(void)
 {
 	static struct outbox outbox;
@@ -164,6 +175,22 @@ int scene_uplink(void)
 	assert(r < 0 || uplink_request(&uplink, &event));
 	uplink_fini(&uplink);
 	return r < 0 ? r : refused;
+}
+
+/* All there is in one node: whichever part has no memory, the others are given back. */
+int scene_node(void)
+{
+	static struct node node;
+	int r = node_init(
+		&node, &(struct node_options){ .role = ROLE_REGISTRY,
+					       .name = "registry",
+					       .incarnation = US,
+					       .servers = 1u << ROLE_SCHEDULER | 1u << ROLE_GATEWAY,
+					       .store = { .commit = commit_nothing },
+					       .snapshot = { .row = no_row } });
+
+	node_fini(&node);
+	return r;
 }
 
 /* ---- records ---- */

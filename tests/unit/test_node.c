@@ -16,7 +16,7 @@
 
 static struct node node;
 static int64_t now_ms;
-static struct bus_line sent, published;
+static struct bus_line sent, rows, published;
 static struct {
 	int result;
 	unsigned calls, committed;
@@ -29,7 +29,9 @@ static struct {
 	unsigned heard, ticks;
 	int64_t due_ms;
 	enum stream_event_type story;
+	bool mourns; /* tells of who is gone */
 } core;
+static enum inbox_sent takes; /* what the wire says to a frame */
 
 /* Every message is an event of the story, and an answer. */
 static void handle(void *context, const struct input *input, int64_t now, struct effects *fx)
@@ -41,6 +43,8 @@ static void handle(void *context, const struct input *input, int64_t now, struct
 		core.ticks++;
 		core.due_ms = INT64_MAX;
 	}
+	if (input->type == INPUT_PEER_DOWN && core.mourns)
+		effects_add(fx, EFFECT_STORY, (struct peer){ 0 }, core.story)->seq = ++core.seq;
 	if (input->type != INPUT_MESSAGE)
 		return;
 	core.heard++;
@@ -84,9 +88,9 @@ static enum inbox_sent port_send_to(void *context, enum node_wire wire, const ui
 	(void)context;
 	(void)route;
 	(void)route_length;
-	cr_assert_eq(wire, NODE_INBOX);
-	bus_put(&sent, frame, length);
-	return INBOX_SENT;
+	if (takes == INBOX_SENT)
+		bus_put(wire == NODE_INBOX ? &sent : &rows, frame, length);
+	return takes;
 }
 
 static void port_publish(void *context, const uint8_t *frame, size_t length)
@@ -95,13 +99,14 @@ static void port_publish(void *context, const uint8_t *frame, size_t length)
 	bus_put(&published, frame, length);
 }
 
-static void setup(void)
+static void open_node(struct snapshot_port snapshot)
 {
 	const struct node_options options = {
 		.role = ROLE_REGISTRY,
 		.name = "registry",
 		.incarnation = US,
 		.store = { .commit = port_commit },
+		.snapshot = snapshot,
 		.core = { .handle = handle, .deadline = deadline },
 		.port = { .now_ms = port_now,
 			  .wall_ms = port_now,
@@ -115,39 +120,56 @@ static void setup(void)
 	cr_assert_eq(node_init(&node, &options), 0);
 }
 
+static void setup(void)
+{
+	open_node((struct snapshot_port){ 0 });
+}
+
 static void teardown(void)
 {
 	node_fini(&node);
 	bus_drop(&sent);
+	bus_drop(&rows);
 	bus_drop(&published);
 }
 
 TestSuite(node, .init = setup, .fini = teardown);
 
-/* A frame of a gateway with @events, walked to its end. */
-static void take(const struct stream_event *events, size_t count, uint64_t first)
+/* A frame of a client with @events, walked to its end. */
+static void take_on(enum node_wire wire, enum role role, const char *name,
+		    const struct stream_event *events, size_t count, uint64_t first)
 {
 	static uint8_t bytes[65536];
 	uint8_t route[ROUTE_LENGTH_MAX];
-	size_t length = bus_frame_of(bytes, sizeof bytes, TOPIC_DIRECT, "gateway-1", THEM, first,
-				     events, count);
+	size_t length =
+		bus_frame_of(bytes, sizeof bytes, TOPIC_DIRECT, name, THEM, first, events, count);
 
-	route_write(&(struct route){ ROLE_GATEWAY, THEM, 1 }, route);
-	cr_assert(node_wants(&node, NODE_INBOX));
-	node_take(&node, NODE_INBOX,
-		  &(struct node_frame){ route, sizeof route, NULL, bytes, length });
-	while (node_step(&node, NODE_INBOX))
+	route_write(&(struct route){ role, THEM, 1 }, route);
+	cr_assert(node_wants(&node, wire));
+	node_take(&node, wire, &(struct node_frame){ route, sizeof route, NULL, bytes, length });
+	while (node_step(&node, wire))
 		;
+}
+
+static void take(const struct stream_event *events, size_t count, uint64_t first)
+{
+	take_on(NODE_INBOX, ROLE_GATEWAY, "gateway-1", events, count, first);
+}
+
+static struct stream_event hello_of(enum role role, struct text name)
+{
+	return (struct stream_event){ .type = EVENT_PEER_HELLO,
+				      .peer_hello = { .role = role,
+						      .name = name,
+						      .protocol = STREAM_PROTOCOL_VERSION,
+						      .first_request = 1 } };
 }
 
 static void say_hello(void)
 {
-	take(&(struct stream_event){ .type = EVENT_PEER_HELLO,
-				     .peer_hello = { .role = ROLE_GATEWAY,
-						     .name = TEXT("gateway-1"),
-						     .protocol = STREAM_PROTOCOL_VERSION,
-						     .first_request = 1 } },
-	     1, 0);
+	const struct stream_event hello = hello_of(ROLE_GATEWAY, TEXT("gateway-1"));
+
+	take(&hello, 1, 0);
 	cr_assert_eq(node_finish(&node), 0);
 	bus_drop(&sent);
 }
@@ -326,4 +348,105 @@ Test(node, what_lingers_is_put_off_by_a_store_like_anything)
 	now_ms += NODE_HELD_MS;
 	cr_assert_eq(node_finish(&node), 0);
 	cr_assert_eq(store.committed, 2);
+}
+
+Test(node, what_is_wrong_is_counted_though_nobody_listens)
+{
+	node_take(&node, NODE_INBOX, &(struct node_frame){ .route = (const uint8_t *)"" });
+	cr_assert_not(node_step(&node, NODE_INBOX));
+	cr_assert_eq(node.inbox.stats.malformed, 1);
+}
+
+/* Who is gone is told of first; what that causes has no room, and is held. */
+Test(node, a_tick_in_which_the_store_puts_off_leaves_the_core_alone)
+{
+	const struct stream_event event = { .type = EVENT_EDGE_LINK_CLOSED };
+
+	say_hello();
+	takes = INBOX_GONE;
+	ask(1);
+	cr_assert_eq(node_finish(&node), 0);
+	for (uint64_t i = 2; i <= OUTBOX_KEPT_MAX - EFFECTS_MAX + 1; i++)
+		take(&event, 1, i);
+	cr_assert_not(node_held(&node));
+	store.result = -EAGAIN;
+	core.mourns = true;
+	core.due_ms = now_ms;
+	node_tick(&node);
+	cr_assert(node_held(&node));
+	cr_assert_eq(core.ticks, 0);
+	store.result = 0;
+	now_ms += NODE_HELD_MS;
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_eq(store.events, OUTBOX_KEPT_MAX - EFFECTS_MAX + 1);
+	node_tick(&node);
+	cr_assert_eq(core.ticks, 1);
+}
+
+/* rows */
+
+static bool begun;
+
+static bool port_begin(void *context, uint64_t *upto)
+{
+	(void)context;
+	*upto = 41;
+	return begun;
+}
+
+static bool port_row(void *context, const struct stream_event *get, uint64_t *cursor,
+		     struct stream_event *out)
+{
+	(void)context;
+	(void)get;
+	*out = (struct stream_event){ .type = EVENT_SNAPSHOT_STREAM };
+	return (*cursor)++ < 1000;
+}
+
+static void setup_rows(void)
+{
+	open_node((struct snapshot_port){ .begin = port_begin, .row = port_row });
+}
+
+TestSuite(node_rows, .init = setup_rows, .fini = teardown);
+
+Test(node_rows, the_story_begins_behind_the_rows_once_they_are_there)
+{
+	node_begin(&node);
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_eq(bus_count(&published), 0, "nobody knows what comes next");
+	begun = true;
+	node_begin(&node);
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_eq(bus_count(&published), 1, "a beacon says it");
+	cr_assert_eq(node.outbox.story_next, 42);
+}
+
+static void ask_for_rows(void)
+{
+	const struct stream_event get[] = { hello_of(ROLE_OPERATOR, TEXT("weir")),
+					    { .type = EVENT_SNAPSHOT_GET } };
+
+	take_on(NODE_SNAPSHOTS, ROLE_OPERATOR, "weir", get, 2, 0);
+}
+
+Test(node_rows, nothing_lingers_while_rows_are_owed)
+{
+	begun = true;
+	put_on_record();
+	ask_for_rows();
+	cr_assert(node_is_busy(&node));
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_eq(store.committed, 2);
+	cr_assert_eq(bus_count(&rows), 1, "it has begun");
+	bus_drop(&sent);
+	while (node_is_busy(&node))
+		cr_assert(node_serve(&node));
+	ask(3);
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_eq(store.committed, 2, "lingers");
+	now_ms += INBOX_FORGET_MS; /* the one that asked is silent */
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_eq(store.committed, 3);
+	cr_assert_gt(bus_count(&rows), 1);
 }

@@ -177,6 +177,27 @@ Test(outbox, room_ends_in_time)
 	cr_assert(outbox_has_room(&outbox));
 }
 
+Test(outbox, what_has_been_done_already_is_stored_with_what_comes_next)
+{
+	static const struct {
+		enum stream_event_type type;
+		bool pressing;
+	} rows[] = { { EVENT_STREAM_TOLD, false },	    { EVENT_STREAM_STOP_SETTLED, false },
+		     { EVENT_STREAM_INPUT_SETTLED, false }, { EVENT_STREAM_MOVED, false },
+		     { EVENT_STREAM_CLOSED, true },	    { EVENT_STREAM_TOLD, true } };
+
+	open_outbox(&store, false);
+	for (uint64_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct stream_event event = { .type = rows[i].type, .seq = i + 1 };
+
+		outbox_story(&outbox, &event);
+		cr_assert_eq(outbox_is_pressing(&outbox), rows[i].pressing, "%s",
+			     stream_event_name(event.type));
+	}
+	cr_assert_eq(outbox_commit(&outbox, NULL, 0), 0);
+	cr_assert_not(outbox_is_pressing(&outbox));
+}
+
 /* An event with as much text as a follower can be told. */
 static void tell_at_length(uint64_t seq)
 {
