@@ -445,8 +445,19 @@ Test(node_rows, nothing_lingers_while_rows_are_owed)
 	ask(3);
 	cr_assert_eq(node_finish(&node), 0);
 	cr_assert_eq(store.committed, 2, "lingers");
-	now_ms += INBOX_FORGET_MS; /* the one that asked is silent */
+	now_ms += NODE_LINGER_MS;
 	cr_assert_eq(node_finish(&node), 0);
-	cr_assert_eq(store.committed, 3);
 	cr_assert_gt(bus_count(&rows), 1);
+}
+
+Test(node_rows, nothing_lingers_while_somebody_is_to_be_forgotten)
+{
+	put_on_record();
+	ask_for_rows(); /* which are not there yet */
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_eq(store.committed, 1, "lingers");
+	now_ms += INBOX_FORGET_MS;
+	node.outbox.beacon_ms = node.linger_ms = NODE_NEVER;
+	cr_assert_eq(node_finish(&node), 0);
+	cr_assert_eq(store.committed, 2);
 }
