@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* daemon_report.c - what a daemon says about itself: metrics on its outbox. */
 #include "common/daemon_private.h"
+#include "common/log.h"
 
 #define ADD_ALL(name, member) \
 	do { \
@@ -87,4 +88,5 @@ void daemon_report_metrics(struct daemon *self, int64_t now_ms)
 	collect_story(self);
 	event.actor_metrics.counters = metrics_list(&self->metrics, bytes);
 	node_publish(&self->node, &event);
+	log_tell_limited();
 }

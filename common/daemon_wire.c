@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* daemon_wire.c - the sockets of a daemon, between libzmq and its node. */
 #include "common/daemon_private.h"
+
+#include <stdio.h>
+
 #include "common/error.h"
 #include "common/log.h"
 
@@ -108,21 +111,40 @@ static void port_close(void *context)
 
 /* ports of the node: what an operator should know */
 
+/* One peer's mistake does not hide another's, nor another peer's. */
+static void note_cause(const char *who, const char *detail, char cause[LOG_CAUSE_SIZE])
+{
+	(void)snprintf(cause, LOG_CAUSE_SIZE, "%s: %s", who, detail ? detail : "");
+}
+
+static void note_peer(const struct node_note *note)
+{
+	const char *role = words_name(&role_words, note->peer.role);
+	char cause[LOG_CAUSE_SIZE];
+
+	note_cause(note->name && *note->name ? note->name : role, note->detail, cause);
+	log_limited_by(note->what, cause, log_str("peer", note->name), log_str("role", role),
+		       log_u64("incarnation", note->peer.incarnation),
+		       log_str("detail", note->detail));
+}
+
 static void port_note(void *context, const struct node_note *note)
 {
 	struct daemon *self = context;
+	char cause[LOG_CAUSE_SIZE];
 
-	if (note->wire == NODE_INBOX || note->wire == NODE_SNAPSHOTS)
-		log_limited(note->what, log_str("peer", note->name),
-			    log_str("role", words_name(&role_words, note->peer.role)),
-			    log_u64("incarnation", note->peer.incarnation),
-			    log_str("detail", note->detail));
-	else if (note->wire >= NODE_UPLINK)
-		log_limited(note->what,
-			    log_str("server", dealer_of(self, note->wire)->options.server),
-			    log_str("detail", note->detail));
-	else
-		log_limited(note->what, log_str("detail", note->detail));
+	if (note->wire == NODE_INBOX || note->wire == NODE_SNAPSHOTS) {
+		note_peer(note);
+	} else if (note->wire >= NODE_UPLINK) {
+		const char *server = dealer_of(self, note->wire)->options.server;
+
+		note_cause(server, note->detail, cause);
+		log_limited_by(note->what, cause, log_str("server", server),
+			       log_str("detail", note->detail));
+	} else {
+		log_limited_by(note->what, note->detail ? note->detail : "",
+			       log_str("detail", note->detail));
+	}
 }
 
 static void log_peer(const struct input *input)

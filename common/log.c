@@ -23,9 +23,10 @@ struct line {
 	bool cut;
 };
 
-/* How often one cause was left out since its last line. */
+/* How often one cause of one event was left out since its last line. */
 struct cause {
-	char key[64];
+	char event[LOG_EVENT_SIZE];
+	char word[LOG_CAUSE_SIZE];
 	enum log_level level;
 	int64_t since_ms;
 	uint64_t suppressed;
@@ -245,15 +246,23 @@ static void line_end(struct line *line)
 	log_state.lost = written == (ssize_t)line->used ? 0 : log_state.lost + 1;
 }
 
-static void write_record(enum log_level level, const char *event, uint64_t suppressed,
-			 const struct log_field *fields, size_t count)
+struct record {
+	enum log_level level;
+	const char *event;
+	const char *cause; /* "" if it has none */
+	uint64_t suppressed;
+};
+
+static void write_record(const struct record *record, const struct log_field *fields, size_t count)
 {
 	int saved_errno = errno;
 	struct line line;
 
-	line_begin(&line, level, event);
-	if (suppressed > 0)
-		put_field(&line, &log_u64("suppressed", suppressed));
+	line_begin(&line, record->level, record->event);
+	if (*record->cause)
+		put_field(&line, &log_str("cause", record->cause));
+	if (record->suppressed > 0)
+		put_field(&line, &log_u64("suppressed", record->suppressed));
 	for (size_t i = 0; i < count; i++)
 		put_field(&line, &fields[i]);
 	line_end(&line);
@@ -263,58 +272,129 @@ static void write_record(enum log_level level, const char *event, uint64_t suppr
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
 	       size_t count)
 {
+	const struct record record = { .level = level, .event = event, .cause = "" };
+
 	if (log_enabled(level))
-		write_record(level, event, 0, fields, count);
+		write_record(&record, fields, count);
 }
 
-static void settle(struct cause *cause)
+/* ---- what others can cause as often as they like ---- */
+
+static void tell_suppressed(struct cause *cause)
 {
+	const struct record record = { .level = cause->level,
+				       .event = cause->event,
+				       .cause = cause->word,
+				       .suppressed = cause->suppressed };
+
 	if (cause->suppressed > 0)
-		write_record(cause->level, cause->key, cause->suppressed, NULL, 0);
-	*cause = (struct cause){ 0 };
+		write_record(&record, NULL, 0);
+	cause->suppressed = 0;
 }
 
-/* The cause's place, or a fresh one: an empty one, else that of the oldest. */
-static struct cause *find_cause(const char *key)
+static bool is_quiet(const struct cause *cause, int64_t now_ms)
 {
-	struct cause *free_one = NULL, *oldest = &log_state.causes[0];
+	return now_ms - cause->since_ms < LOG_LIMIT_MS;
+}
+
+/* Where a cause is, or may be put: none of them has to be there. */
+struct places {
+	struct cause *same, *others; /* of this event */
+	struct cause *over; /* one of this event whose minute is over */
+	struct cause *empty, *oldest;
+	size_t count; /* causes of this event */
+};
+
+static void look_at(struct places *places, struct cause *cause, const struct cause *wanted,
+		    int64_t now_ms)
+{
+	if (!*cause->event) {
+		places->empty = places->empty ? places->empty : cause;
+		return;
+	}
+	if (!places->oldest || cause->since_ms < places->oldest->since_ms)
+		places->oldest = cause;
+	if (strcmp(cause->event, wanted->event) != 0)
+		return;
+	if (strcmp(cause->word, wanted->word) == 0)
+		places->same = cause;
+	if (strcmp(cause->word, LOG_CAUSE_OTHERS) == 0) {
+		places->others = cause;
+		return;
+	}
+	places->count++;
+	if (!is_quiet(cause, now_ms))
+		places->over = cause;
+}
+
+/* The place of @wanted, cleared if another had it.  An event with too many causes counts the rest
+ * as LOG_CAUSE_OTHERS, so that who invents causes silences nobody but itself.
+ */
+static struct cause *find_cause(struct cause *wanted, int64_t now_ms)
+{
+	struct places places = { 0 };
+	struct cause *place;
+
+	for (size_t i = 0; i < LOG_CAUSES_MAX; i++)
+		look_at(&places, &log_state.causes[i], wanted, now_ms);
+	if (places.same)
+		return places.same;
+	if (places.count >= LOG_EVENT_CAUSES_MAX && !places.over) {
+		(void)text_put(text_of(LOG_CAUSE_OTHERS), wanted->word, sizeof wanted->word);
+		if (places.others)
+			return places.others;
+	}
+	place = places.count >= LOG_EVENT_CAUSES_MAX && places.over ? places.over
+		: places.empty					    ? places.empty
+								    : places.oldest;
+	tell_suppressed(place);
+	*place = (struct cause){ 0 };
+	return place;
+}
+
+void log_write_limited(enum log_level level, const char *event, const char *cause,
+		       const struct log_field *fields, size_t count)
+{
+	struct cause wanted = { .level = level, .since_ms = monotonic_ms() };
+
+	if (!log_enabled(level))
+		return;
+	(void)text_put(text_of(event), wanted.event, sizeof wanted.event);
+	(void)text_put(text_of(cause), wanted.word, sizeof wanted.word);
+
+	struct cause *place = find_cause(&wanted, wanted.since_ms);
+
+	if (*place->event && is_quiet(place, wanted.since_ms)) {
+		place->suppressed++;
+		return;
+	}
+	const struct record record = { .level = level,
+				       .event = event,
+				       .cause = wanted.word,
+				       .suppressed = place->suppressed };
+
+	*place = wanted;
+	write_record(&record, fields, count);
+}
+
+void log_tell_limited(void)
+{
+	int64_t now_ms = monotonic_ms();
 
 	for (size_t i = 0; i < LOG_CAUSES_MAX; i++) {
 		struct cause *cause = &log_state.causes[i];
 
-		if (strncmp(cause->key, key, sizeof cause->key - 1) == 0)
-			return cause;
-		if (!*cause->key && !free_one)
-			free_one = cause;
-		if (cause->since_ms < oldest->since_ms)
-			oldest = cause;
+		if (cause->suppressed == 0 || is_quiet(cause, now_ms))
+			continue;
+		tell_suppressed(cause);
+		cause->since_ms = now_ms; /* that was the line of this minute */
 	}
-	if (!free_one)
-		settle(free_one = oldest);
-	return free_one;
-}
-
-void log_write_limited(enum log_level level, const char *event, const struct log_field *fields,
-		       size_t count)
-{
-	if (!log_enabled(level))
-		return;
-	struct cause *cause = find_cause(event);
-	int64_t now_ms = monotonic_ms();
-
-	if (*cause->key && now_ms - cause->since_ms < LOG_LIMIT_MS) {
-		cause->suppressed++;
-		return;
-	}
-	uint64_t suppressed = cause->suppressed;
-
-	*cause = (struct cause){ .level = level, .since_ms = now_ms };
-	(void)text_put(text_of(event), cause->key, sizeof cause->key);
-	write_record(level, event, suppressed, fields, count);
 }
 
 void log_flush_limited(void)
 {
-	for (size_t i = 0; i < LOG_CAUSES_MAX; i++)
-		settle(&log_state.causes[i]);
+	for (size_t i = 0; i < LOG_CAUSES_MAX; i++) {
+		tell_suppressed(&log_state.causes[i]);
+		log_state.causes[i] = (struct cause){ 0 };
+	}
 }

@@ -18,7 +18,11 @@
 #include <stdint.h>
 
 #define LOG_LINE_MAX 4096 /* bytes, with the newline: writes up to PIPE_BUF do not mix */
-#define LOG_CAUSES_MAX 64 /* event names that are limited at one time */
+#define LOG_CAUSES_MAX 256 /* causes, of all events, that are limited at one time */
+#define LOG_EVENT_CAUSES_MAX 16 /* causes of one event; the rest share one more place */
+#define LOG_CAUSE_OTHERS "others" /* the name of that place */
+#define LOG_EVENT_SIZE 64 /* bytes, with the NUL; what is longer is cut */
+#define LOG_CAUSE_SIZE 96
 #define LOG_LIMIT_MS 60000
 
 enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARN = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
@@ -49,10 +53,16 @@ struct log_field {
 #define log_debug(event, ...) log_at(LOG_LEVEL_DEBUG, event, __VA_ARGS__)
 
 /* log_limited() - a warning that others can cause as often as they like: written once per
- * @key and LOG_LIMIT_MS.  The next line of that key tells in "suppressed" how many were left out.
- * @key is a string literal and the event's name.
+ * @event and LOG_LIMIT_MS.  The next line of that event tells in "suppressed" how many were left
+ * out; where no next one comes, log_tell_limited() does.
+ *
+ * log_limited_by() - the same once per @event and @cause, which becomes the field "cause": what is
+ * wrong, or with whom, so that one mistake does not hide another.  The first LOG_EVENT_CAUSES_MAX
+ * causes of a minute have a line of their own, the rest one in common.
  */
-#define log_limited(key, ...) log_write_limited(LOG_LEVEL_WARN, (key), log_fields(__VA_ARGS__))
+#define log_limited(event, ...) log_limited_by(event, "", __VA_ARGS__)
+#define log_limited_by(event, cause, ...) \
+	log_write_limited(LOG_LEVEL_WARN, (event), (cause), log_fields(__VA_ARGS__))
 
 /* log_init() - name every record's "actor" and drop levels above @level.
  *
@@ -74,8 +84,13 @@ bool log_enabled(enum log_level level);
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
 	       size_t count);
-void log_write_limited(enum log_level level, const char *event, const struct log_field *fields,
-		       size_t count);
+void log_write_limited(enum log_level level, const char *event, const char *cause,
+		       const struct log_field *fields, size_t count);
+
+/* log_tell_limited() - write what was suppressed in minutes that are over; to be called now and
+ * then, for an attack that has ended is not heard of again.
+ */
+void log_tell_limited(void);
 
 /* log_flush_limited() - write what is still counted as suppressed; for the end of a process. */
 void log_flush_limited(void);

@@ -155,9 +155,9 @@ static void answer(struct transport *self, void *handle, const struct part *part
 					  .key = text_of(key) },
 		   &self->keyring->allow, self->role, &reply);
 	if (!*reply.user && !self->proving)
-		log_limited("curve.refused", log_str("socket", parts[2].bytes),
-			    log_str("address", parts[3].bytes), log_str("key", key),
-			    log_str("reason", reply.reason));
+		log_limited_by("curve.refused", reply.reason, log_str("socket", parts[2].bytes),
+			       log_str("address", parts[3].bytes), log_str("key", key),
+			       log_str("reason", reply.reason));
 	send_answer(handle, &parts[1], &reply);
 }
 

@@ -37,7 +37,8 @@ static void refuse_glasses(struct gateway_shell *shell, bool token_given,
 		token_given ? TEXT("Invalid core token") : TEXT("No core token provided");
 	verdict->failed = token_given;
 	daemon_count(shell->daemon, "gateway.tokens_refused", 1);
-	log_limited("gateway.token_refused", log_bool("given", token_given));
+	log_limited_by("gateway.token_refused", token_given ? "wrong" : "missing",
+		       log_bool("given", token_given));
 	refuse(shell, &message, verdict);
 }
 
@@ -59,8 +60,8 @@ static void refuse_app(struct gateway_shell *shell, struct text code, struct tex
 	message.tpa_connection_error.message = reason;
 	verdict->failed = text_is(code, "JWT_INVALID");
 	daemon_count(shell->daemon, "gateway.tokens_refused", 1);
-	log_limited("gateway.app_token_refused",
-		    log_str("code", text_put(code, word, sizeof word)));
+	(void)text_put(code, word, sizeof word);
+	log_limited_by("gateway.app_token_refused", word, log_str("code", word));
 	refuse(shell, &message, verdict);
 }
 
@@ -298,7 +299,7 @@ static bool read_body(struct gateway_shell *shell, enum edge_type type, struct t
 static void call_unauthorized(struct gateway_shell *shell, const char *what)
 {
 	daemon_count(shell->daemon, "gateway.tokens_refused", 1);
-	log_limited("gateway.call_refused", log_str("what", what));
+	log_limited_by("gateway.call_refused", what, log_str("what", what));
 }
 
 /* Calls of a user, who is known by the core token. */

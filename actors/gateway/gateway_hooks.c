@@ -96,11 +96,11 @@ static void on_done(void *context, const struct http_answer *answer)
 		finish(post, true);
 		return;
 	}
-	log_limited("gateway.hook_failed",
-		    log_str("package", text_put(post->hook.package, package, sizeof package)),
-		    log_str("hook", words_name(&hook_words, post->hook.hook)),
-		    log_i64("status", answer->status), log_str("reason", answer->error),
-		    log_i64("attempts_left", post->hook.attempts));
+	(void)text_put(post->hook.package, package, sizeof package);
+	log_limited_by("gateway.hook_failed", package, log_str("package", package),
+		       log_str("hook", words_name(&hook_words, post->hook.hook)),
+		       log_i64("status", answer->status), log_str("reason", answer->error),
+		       log_i64("attempts_left", post->hook.attempts));
 	if (post->hook.attempts > 0) {
 		ev_now_update(post->hooks->options.loop);
 		ev_timer_start(post->hooks->options.loop, &post->pause);

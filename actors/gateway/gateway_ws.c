@@ -52,10 +52,10 @@ void gateway_ws_count(const struct gateway_ws *ws, const char *name)
 		ws->options.events.count(ws->options.events.context, name, 1);
 }
 
-void gateway_ws_limit(const struct gateway_ws *ws, const char *name)
+void gateway_ws_limit(const struct gateway_ws *ws, const char *name, const char *cause)
 {
 	gateway_ws_count(ws, name);
-	log_limited(name, log_u64("connections", ws->connections));
+	log_limited_by(name, cause, log_u64("connections", ws->connections));
 }
 
 uint64_t gateway_ws_received(struct lws *wsi)

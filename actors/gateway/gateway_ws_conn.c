@@ -30,6 +30,12 @@ static uint32_t slot_of(const struct gateway_ws *ws, const struct conn *conn)
 	return (uint32_t)(conn - ws->conns);
 }
 
+/* For causes of the log: a flood of apps does not hide one of glasses. */
+static const char *peer_word(const struct conn *conn)
+{
+	return conn->kind == GATEWAY_WS_GLASSES ? "glasses" : "app";
+}
+
 /* ---- beginning and end ---- */
 
 static void await_ping(struct gateway_ws *ws, struct conn *conn)
@@ -103,7 +109,7 @@ void gateway_ws_conn_closed(struct gateway_ws *ws, struct conn *conn)
 	if (!conn->wsi)
 		return;
 	if (!conn->closing && lws_get_close_length(conn->wsi) > 0) /* before is_over() saw it */
-		gateway_ws_limit(ws, "gateway.limit_frames");
+		gateway_ws_limit(ws, "gateway.limit_frames", peer_word(conn));
 	gateway_ws_tell_lost(ws);
 	lws_set_opaque_user_data(conn->wsi, NULL);
 	stop_clocks(ws, conn);
@@ -135,7 +141,7 @@ int gateway_ws_conn_peer_closes(struct gateway_ws *ws, struct conn *conn, const 
 	if (length != 1 && conn->peer_code <= CLOSE_CODE_MAX &&
 	    (length < 2 || is_utf8((const char *)bytes + 2, length - 2)))
 		return 0;
-	gateway_ws_limit(ws, "gateway.limit_frames");
+	gateway_ws_limit(ws, "gateway.limit_frames", peer_word(conn));
 	return -1;
 }
 
@@ -192,7 +198,7 @@ static bool is_over(struct gateway_ws *ws, struct conn *conn)
 		return true;
 	if (lws_get_close_length(conn->wsi) == 0)
 		return false;
-	gateway_ws_limit(ws, "gateway.limit_frames");
+	gateway_ws_limit(ws, "gateway.limit_frames", peer_word(conn));
 	begin_close(ws, conn, 1002);
 	list_lost(ws, conn);
 	return true;
@@ -349,7 +355,7 @@ static bool message_append(struct conn *conn, const char *bytes, size_t length)
 static void deliver(struct gateway_ws *ws, struct conn *conn, const char *bytes, size_t length)
 {
 	if (!lws_frame_is_binary(conn->wsi) && !is_utf8(bytes, length)) {
-		gateway_ws_limit(ws, "gateway.limit_utf8");
+		gateway_ws_limit(ws, "gateway.limit_utf8", peer_word(conn));
 		gateway_ws_conn_lose(ws, conn, 1007, TEXT("Text is not UTF-8"));
 		return;
 	}
@@ -365,7 +371,7 @@ static bool admit(struct gateway_ws *ws, struct conn *conn, bool audio)
 		return true;
 	if (gateway_rate_take(ws->messages, &conn->messages_free_us, gateway_ws_now_us()) == 0)
 		return true;
-	gateway_ws_limit(ws, "gateway.limit_messages");
+	gateway_ws_limit(ws, "gateway.limit_messages", peer_word(conn));
 	gateway_ws_conn_lose(ws, conn, 1008, TEXT("Too many messages"));
 	return false;
 }
@@ -383,7 +389,7 @@ void gateway_ws_conn_received(struct gateway_ws *ws, struct conn *conn, const ch
 	if (conn->closing || conn->peer_code != 0 || !admit(ws, conn, audio))
 		return;
 	if (conn->rx_length + announced > ws->options.message_max) {
-		gateway_ws_limit(ws, "gateway.limit_message_size");
+		gateway_ws_limit(ws, "gateway.limit_message_size", peer_word(conn));
 		gateway_ws_conn_lose(ws, conn, 1009, TEXT("Message too big"));
 		return;
 	}
@@ -416,7 +422,7 @@ void gateway_ws_conn_pong(struct gateway_ws *ws, struct conn *conn, size_t lengt
 	if (conn->closing)
 		return;
 	if (gateway_rate_take(ws->controls, &conn->controls_free_us, gateway_ws_now_us()) > 0) {
-		gateway_ws_limit(ws, "gateway.limit_controls");
+		gateway_ws_limit(ws, "gateway.limit_controls", peer_word(conn));
 		gateway_ws_conn_lose(ws, conn, 1008, TEXT("Too many control frames"));
 		return;
 	}
@@ -464,12 +470,12 @@ void gateway_ws_conn_ping(struct gateway_ws *ws, struct conn *conn)
 	if (is_over(ws, conn))
 		return;
 	if (pings_too_much(ws, conn)) {
-		gateway_ws_limit(ws, "gateway.limit_controls");
+		gateway_ws_limit(ws, "gateway.limit_controls", peer_word(conn));
 		gateway_ws_conn_lose(ws, conn, 1008, TEXT("Too many control frames"));
 		return;
 	}
 	if (is_stuck(ws, conn)) {
-		gateway_ws_limit(ws, "gateway.limit_message_time");
+		gateway_ws_limit(ws, "gateway.limit_message_time", peer_word(conn));
 		gateway_ws_conn_lose(ws, conn, 1008, TEXT("Message not completed"));
 		return;
 	}

@@ -107,8 +107,10 @@ int64_t gateway_ws_now_ms(void);
 int64_t gateway_ws_now_us(void);
 void gateway_ws_count(const struct gateway_ws *ws, const char *name);
 
-/* gateway_ws_limit() - a peer went beyond a limit or broke the protocol: counted and logged. */
-void gateway_ws_limit(const struct gateway_ws *ws, const char *name);
+/* gateway_ws_limit() - a peer went beyond a limit or broke the protocol: counted, and logged once
+ * per @name, @cause and minute.  @cause is a literal: who it was, or what was wrong.
+ */
+void gateway_ws_limit(const struct gateway_ws *ws, const char *name, const char *cause);
 
 /* gateway_ws_received() - bytes that came in on @wsi's socket; 0 if the system does not say. */
 uint64_t gateway_ws_received(struct lws *wsi);

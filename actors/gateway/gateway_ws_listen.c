@@ -67,7 +67,8 @@ static void welcome(struct gateway_ws *ws, int fd, const uint8_t ip[GATEWAY_ADDR
 
 static void stop_accepting(struct gateway_ws *ws, const char *count, const char *reason)
 {
-	log_limited(count, log_str("reason", reason), log_u64("connections", ws->connections));
+	log_limited_by(count, reason, log_str("reason", reason),
+		       log_u64("connections", ws->connections));
 	gateway_ws_count(ws, count);
 	for (int i = 0; i < WS_LISTENERS; i++)
 		ev_io_stop(ws->options.loop, &ws->listeners[i].io);

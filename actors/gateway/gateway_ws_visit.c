@@ -213,7 +213,7 @@ static bool is_blocked(struct gateway_ws *ws, const struct visit *visit)
 {
 	if (!gateway_address_blocked(ws->addresses, visit->address, gateway_ws_now_ms()))
 		return false;
-	gateway_ws_limit(ws, "gateway.limit_failures");
+	gateway_ws_limit(ws, "gateway.limit_failures", visit->upgrade ? "upgrade" : "call");
 	return true;
 }
 
@@ -250,8 +250,8 @@ static bool is_key(struct lws *wsi)
 	       strspn(key, digits) == KEY_DIGITS && strcmp(key + KEY_DIGITS, "==") == 0;
 }
 
-/* What the library does not look at; without bytes: nothing is wrong. */
-static struct text upgrade_refusal(const struct visit *visit)
+/* What the library does not look at, and a word for it; without bytes: nothing is wrong. */
+static struct text upgrade_refusal(const struct visit *visit, const char **cause)
 {
 	const struct gateway_ws_request *request = &visit->request;
 	struct lws *wsi = visit->wsi;
@@ -259,11 +259,14 @@ static struct text upgrade_refusal(const struct visit *visit)
 	uint64_t head_max = (uint64_t)GATEWAY_HEADER_MAX + request->token.length +
 			    request->authorization.length;
 
+	*cause = "head";
 	if (gateway_ws_received(wsi) > head_max)
 		return TEXT(REFUSAL("431 Request Header Fields Too Large", "", "Header too large"));
+	*cause = "handshake";
 	if (lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) == 0 ||
 	    !header_is(wsi, WSI_TOKEN_HTTP, "HTTP/1.1") || !is_key(wsi))
 		return TEXT(REFUSAL("400 Bad Request", "", "Not a WebSocket handshake"));
+	*cause = "version";
 	if (!header_is(wsi, WSI_TOKEN_VERSION, "13"))
 		return TEXT(REFUSAL("426 Upgrade Required", "Sec-WebSocket-Version: 13\r\n",
 				    "Unknown WebSocket version"));
@@ -289,6 +292,7 @@ int gateway_ws_visit_upgrade(struct gateway_ws *ws, struct visit *visit, const c
 {
 	struct gateway_ws_verdict verdict = { .decision = GATEWAY_WS_DESTROY };
 	struct text refusal;
+	const char *cause;
 
 	if (visit->upgrade || strcasecmp(protocol, "websocket") != 0)
 		return -1;
@@ -299,9 +303,9 @@ int gateway_ws_visit_upgrade(struct gateway_ws *ws, struct visit *visit, const c
 		return -1;
 	}
 	read_request(ws, visit);
-	refusal = upgrade_refusal(visit);
+	refusal = upgrade_refusal(visit, &cause);
 	if (refusal.length > 0) {
-		gateway_ws_limit(ws, "gateway.limit_upgrades");
+		gateway_ws_limit(ws, "gateway.limit_upgrades", cause);
 		write_raw(visit->wsi, refusal);
 		return -1;
 	}
@@ -496,7 +500,7 @@ void gateway_ws_visit_expired(struct gateway_ws *ws, struct visit *visit)
 		gateway_ws_visit_end(ws, visit);
 		return;
 	}
-	gateway_ws_limit(ws, "gateway.limit_handshakes");
+	gateway_ws_limit(ws, "gateway.limit_handshakes", visit->upgrade ? "upgrade" : "call");
 	if (!ws->tls && !visit->upgrade && gateway_ws_received(visit->wsi) > 0) {
 		refuse(visit, 408, "Request not completed");
 		(void)gateway_ws_visit_writable(visit);

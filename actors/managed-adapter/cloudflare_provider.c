@@ -69,12 +69,16 @@ static int64_t wall_ms(void)
 
 static void log_failure(const struct cloudflare_request *request, const struct http_answer *http)
 {
+	char cause[LOG_CAUSE_SIZE];
+
 	if (http->fate == HTTP_ANSWERED && (http->status < 400 || http->status == 404))
 		return;
+	(void)snprintf(cause, sizeof cause, "%s %u", request->method, (unsigned)http->status);
 	/* Paths hold ids only. */
-	log_limited("cloudflare.request_failed", log_str("method", request->method),
-		    log_str("path", request->path), log_u64("status", http->status),
-		    log_u64("code", cloudflare_code(http->body)), log_str("reason", http->error));
+	log_limited_by("cloudflare.request_failed", cause, log_str("method", request->method),
+		       log_str("path", request->path), log_u64("status", http->status),
+		       log_u64("code", cloudflare_code(http->body)),
+		       log_str("reason", http->error));
 }
 
 static void on_answer(void *context, const struct http_answer *http)

@@ -322,8 +322,8 @@ static unsigned on_publish(void *context, const struct managed_http_request *req
 		return 403;
 	verdict = local_publish(&self->core, &callback, daemon_now_ms());
 	explicit_bzero(texts.key, sizeof texts.key);
-	log_limited("local.publish", log_str("input_id", texts.name),
-		    log_str("verdict", words[verdict]));
+	log_limited_by("local.publish", words[verdict], log_str("input_id", texts.name),
+		       log_str("verdict", words[verdict]));
 	if (verdict != LOCAL_ALLOWED)
 		return 403;
 	local_take_turn(self);

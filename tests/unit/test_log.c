@@ -338,8 +338,10 @@ Test(log, a_full_table_forgets_the_oldest)
 		(void)snprintf(name, sizeof name, "cause.%d", i);
 		log_limited(name);
 	}
+	while (taken() > 0)
+		;
 	log_limited("cause.0");
-	cr_assert_gt(taken(), 0);
+	cr_assert_eq(taken(), 0);
 	log_limited("one.more");
 	(void)taken();
 	cr_assert(strstr(bytes, "\"event\":\"cause.0\",\"actor\":\"tester\",\"suppressed\":1}"),
@@ -347,6 +349,110 @@ Test(log, a_full_table_forgets_the_oldest)
 	cr_assert(strstr(bytes, "\"event\":\"one.more\""), "%s", bytes);
 	log_limited("cause.1");
 	cr_assert_eq(taken(), 0, "cause.0 was the oldest, not cause.1: %s", bytes);
+}
+
+Test(log, two_causes_of_an_event_do_not_hide_each_other)
+{
+	for (int i = 0; i < 3; i++)
+		log_limited_by("inbox.malformed", "gateway-1: not an event", log_str("peer", "g"));
+	json_t *root = record();
+
+	cr_assert_str_eq(string(root, "cause"), "gateway-1: not an event");
+	cr_assert_str_eq(string(root, "peer"), "g");
+	json_decref(root);
+	log_limited_by("inbox.malformed", "gateway-2: not an event");
+	root = record();
+	cr_assert_str_eq(string(root, "cause"), "gateway-2: not an event");
+	json_decref(root);
+	now_ms = LOG_LIMIT_MS;
+	log_limited_by("inbox.malformed", "gateway-1: not an event");
+	root = record();
+	cr_assert_eq(json_integer_value(json_object_get(root, "suppressed")), 2);
+	json_decref(root);
+}
+
+/* A peer that invents causes silences only the event that it causes, and not for long. */
+Test(log, an_event_with_too_many_causes_counts_the_rest_as_others)
+{
+	char cause[32];
+
+	for (int i = 0; i < LOG_EVENT_CAUSES_MAX + 10; i++) {
+		(void)snprintf(cause, sizeof cause, "name-%d", i);
+		log_limited_by("audit.impostor", cause);
+	}
+	int length = taken(), lines = 0;
+
+	for (int i = 0; i < length; i++)
+		lines += bytes[i] == '\n';
+	cr_assert_eq(lines, LOG_EVENT_CAUSES_MAX + 1, "%s", bytes);
+	cr_assert(strstr(bytes, "\"cause\":\"" LOG_CAUSE_OTHERS "\"}"), "%s", bytes);
+	cr_assert(!strstr(bytes, "name-16"), "%s", bytes);
+	log_limited_by("audit.violation", "gateway-1: x");
+	cr_assert_gt(taken(), 0, "another event has places of its own");
+	log_limited_by("audit.impostor", "name-0");
+	cr_assert_eq(taken(), 0);
+
+	/* A minute later there is room again, and what was counted is told. */
+	now_ms = LOG_LIMIT_MS;
+	log_tell_limited();
+	(void)taken();
+	cr_assert(strstr(bytes, "\"cause\":\"" LOG_CAUSE_OTHERS "\",\"suppressed\":9}"), "%s",
+		  bytes);
+	cr_assert(strstr(bytes, "\"cause\":\"name-0\",\"suppressed\":1}"), "%s", bytes);
+	log_limited_by("audit.impostor", "name-16");
+	json_t *root = record();
+
+	cr_assert_str_eq(string(root, "cause"), "name-16");
+	json_decref(root);
+}
+
+/* What differs only beyond what is kept is one cause: longer ones are cut, not lost. */
+Test(log, long_causes_are_cut)
+{
+	char cause[LOG_CAUSE_SIZE + 2];
+
+	memset(cause, 'x', sizeof cause);
+	cause[sizeof cause - 1] = '\0';
+	log_limited_by("a.a", cause);
+	json_t *root = record();
+
+	cr_assert_eq(strlen(string(root, "cause")), LOG_CAUSE_SIZE - 1);
+	json_decref(root);
+	cause[sizeof cause - 2] = 'y';
+	log_limited_by("a.a", cause);
+	cr_assert_eq(taken(), 0);
+	cause[0] = 'y';
+	log_limited_by("a.a", cause);
+	cr_assert_gt(taken(), 0);
+}
+
+/* The line that ends the silence comes also if the mistakes have ended, and counts as the line of
+ * its minute.
+ */
+Test(log, what_was_suppressed_is_told_when_its_minute_is_over)
+{
+	for (int i = 0; i < 5; i++)
+		log_limited_by("a.a", "b");
+	cr_assert_gt(taken(), 0);
+	now_ms = LOG_LIMIT_MS - 1;
+	log_tell_limited();
+	cr_assert_eq(taken(), 0);
+	now_ms = LOG_LIMIT_MS;
+	log_tell_limited();
+	json_t *root = record();
+
+	cr_assert_str_eq(string(root, "event"), "a.a");
+	cr_assert_str_eq(string(root, "cause"), "b");
+	cr_assert_eq(json_integer_value(json_object_get(root, "suppressed")), 4);
+	json_decref(root);
+	log_limited_by("a.a", "b");
+	log_tell_limited();
+	cr_assert_eq(taken(), 0);
+	now_ms = 2 * LOG_LIMIT_MS;
+	log_limited_by("a.a", "b");
+	root = record();
+	cr_assert_eq(json_integer_value(json_object_get(root, "suppressed")), 1);
+	json_decref(root);
 }
 
 Test(log, what_was_suppressed_is_told_at_the_end)
