@@ -376,5 +376,6 @@
 	F(S, U64, deleted, 0, 0, 1, "deleted by this call") \
 	F(S, U64, used, 0, 0, 1, "quota: minutes stored") \
 	F(S, U64, limit, 0, 0, 1, "quota: minutes allowed; 0: not limited") \
-	F(S, I64, reconciled_age_ms, 0, 0, 1, "since the last complete comparison; -1: there was none")
+	F(S, I64, reconciled_age_ms, 0, 0, 1, "since the last complete comparison; -1: there was none") \
+	F(S, I64, retry_ms, 0, 0, 1, "no budget: calls are held back for so long; 0: they are not")
 /* clang-format on */
