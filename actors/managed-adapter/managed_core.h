@@ -36,6 +36,7 @@
 #define MANAGED_SEEN_MAX 4096 /* inputs without a record that are remembered between two lists */
 #define MANAGED_KEPT_MAX 1024 /* streams whose secrets outlive a snapshot */
 #define MANAGED_AWAY_MAX 4096 /* streams of which what is under way does */
+#define MANAGED_HELD_MS 5000 /* calls held back longer than this: whoever asked is told at once */
 #define MANAGED_LIST_TRIES 5 /* of one page, before the comparison is given up */
 #define MANAGED_RECORD_ROOM \
 	40 /* effects that one record may need: 16 viewers, a start, 8 stops \
@@ -105,6 +106,7 @@ struct managed_sweep {
 	int64_t due_ms; /* the next step; INT64_MAX: it waits for an answer */
 	int64_t began_ms;
 	int64_t done_ms; /* when the last complete one was; -1: there was none */
+	int64_t held_ms; /* the provider takes no calls for so long: why this one ended */
 };
 
 struct managed {

@@ -3,6 +3,9 @@
  * records is looked for in the lists.  Only what carries our mark and has no record is ever deleted
  * here, and that is managed_leaks.c.
  */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "actors/managed-adapter/managed_internal.h"
 #include "proto/list.h"
 
@@ -108,6 +111,7 @@ static void begin(struct managed *self)
 	sweep->rows = sweep->in_use = sweep->owed = 0;
 	sweep->leaks = sweep->foreign = sweep->deleted = 0;
 	sweep->round++;
+	sweep->held_ms = 0;
 	sweep->began_ms = sweep->due_ms = self->now_ms;
 }
 
@@ -130,6 +134,7 @@ static void end(struct managed *self, enum result result, struct text reason)
 		event->provider_report.leaks = sweep->leaks;
 		event->provider_report.foreign = sweep->foreign;
 		event->provider_report.deleted = sweep->deleted;
+		event->provider_report.retry_ms = sweep->held_ms;
 	}
 	sweep->asker = (struct managed_asker){ 0 };
 	sweep->step = SWEEP_IDLE;
@@ -227,11 +232,33 @@ static void on_listed(struct managed *self, const struct listed *listed)
 	}
 }
 
+/* The provider takes no calls of ours for so long: operators hear that instead of nothing. */
+static void end_held(struct managed *self, int64_t retry_ms)
+{
+	char reason[REASON_MAX + 1];
+	int length =
+		snprintf(reason, sizeof reason,
+			 "no budget at the provider: calls are held back, again in %" PRId64 " s",
+			 (retry_ms + 999) / 1000);
+
+	self->sweep.held_ms = retry_ms;
+	end(self, RESULT_FAILED, effects_keep(self->fx, (struct text){ reason, (uint32_t)length }));
+}
+
+static void give_up(struct managed *self, const struct stream_event *answer)
+{
+	if (answer->provider_page.outcome == CALL_RETRY && answer->provider_page.retry_ms > 0)
+		end_held(self, answer->provider_page.retry_ms);
+	else
+		end(self, RESULT_FAILED, answer->provider_page.detail);
+}
+
 static bool try_again(struct managed *self, int64_t retry_ms)
 {
 	struct managed_sweep *sweep = &self->sweep;
 
-	if (++sweep->tries >= MANAGED_LIST_TRIES)
+	if (++sweep->tries >= MANAGED_LIST_TRIES ||
+	    (sweep->asker.waits && retry_ms > MANAGED_HELD_MS))
 		return false;
 	sweep->due_ms = self->now_ms + managed_backoff_ms(LIST_PAUSE_MS, sweep->tries, retry_ms);
 	return true;
@@ -246,7 +273,7 @@ static void on_page(struct managed *self, const struct stream_event *answer)
 
 	if (answer->provider_page.outcome != CALL_OK) {
 		if (!try_again(self, answer->provider_page.retry_ms))
-			end(self, RESULT_FAILED, answer->provider_page.detail);
+			give_up(self, answer);
 		return;
 	}
 	if (!list_read(answer->provider_page.inputs, &wire, &count) ||

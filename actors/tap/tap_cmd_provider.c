@@ -192,6 +192,7 @@ static void report_json(const struct inputs *inputs, struct json_out *json)
 	json_out_u64(json, "used_minutes", report->provider_report.used);
 	json_out_u64(json, "limit_minutes", report->provider_report.limit);
 	json_out_i64(json, "reconciled_age_ms", report->provider_report.reconciled_age_ms);
+	json_out_i64(json, "retry_ms", report->provider_report.retry_ms);
 }
 
 /* The report as an object, with the rows of @choice in it unless that is NULL. */
@@ -306,6 +307,9 @@ static int run(const struct cli *cli, const struct option_words *words)
 
 	if (r == EXIT_DONE)
 		r = inputs_judge(&inputs);
+	/* A script may wait as long as it says. */
+	if (r == EXIT_USAGE && is_json(cli) && inputs.report.provider_report.retry_ms > 0)
+		print_report_json(&inputs, NULL);
 	if (r == EXIT_DONE)
 		r = question->print(cli, &inputs);
 	inputs_fini(&inputs);
@@ -331,9 +335,13 @@ const struct command command_provider = {
 		"             touched, what a record owes is deleted by its own attempts\n"
 		"  quota      minutes stored at the provider, and how many it allows\n"
 		"\n"
+		"Where the provider's budget of calls is spent, that and the time to wait are "
+		"said; with\n"
+		"-o json an object with \"retry_ms\" is printed then.\n"
+		"\n"
 		"exit status: 0 done; 1 leaks: there are some, reconcile: some are left; also "
 		"wrong usage,\n"
-		"or no provider is configured; 2 cannot connect; 3 no answer\n",
+		"no provider is configured, or no budget; 2 cannot connect; 3 no answer\n",
 	.examples = examples,
 	.options = rows,
 	.option_count = COUNT_OF(rows),

@@ -144,6 +144,10 @@ static void log_report(const struct stream_event *event)
 		  (unsigned)event->provider_report.in_use, (unsigned)event->provider_report.owed,
 		  (unsigned)event->provider_report.leaks, (unsigned)event->provider_report.foreign,
 		  (unsigned)event->provider_report.deleted, (unsigned)event->provider_report.rows);
+	if (event->provider_report.retry_ms > 0)
+		write_log(" retry_ms=%d: %.*s", (int)event->provider_report.retry_ms,
+			  (int)event->provider_report.reason.length,
+			  event->provider_report.reason.bytes);
 }
 
 void stage_log_sent(const struct stream_event *event)

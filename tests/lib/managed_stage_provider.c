@@ -203,6 +203,8 @@ static void serve(const struct stream_event *call)
 	if (list) {
 		answer.provider_page.call = call_of(call);
 		answer.provider_page.outcome = plan.outcome;
+		answer.provider_page.detail = text_of(plan.detail);
+		answer.provider_page.retry_ms = plan.retry_ms;
 		if (plan.outcome == CALL_OK)
 			answer_list(call, &answer);
 	} else {

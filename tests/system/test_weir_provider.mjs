@@ -109,7 +109,7 @@ check('provider quota', async (fake) => {
   assert.equal((await fake.weir(['provider', 'quota'])).stdout, '250 of 1000 minutes stored, 25%\n');
   const [json] = (await fake.weir(['provider', 'quota', '-o', 'json'])).objects;
 
-  assert.deepEqual([json.used_minutes, json.limit_minutes, json.mark], [250, 1000, 'mark-a']);
+  assert.deepEqual([json.used_minutes, json.limit_minutes, json.mark, json.retry_ms], [250, 1000, 'mark-a', 0]);
   await answer(fake, [ready], { used: 7 });
   assert.equal((await fake.weir(['provider', 'quota'])).stdout, '7 minutes stored, not limited\n');
 });
@@ -125,6 +125,19 @@ check('provider: no provider, no adapter, no answer, rows lost, wrong words', as
 
   assert.equal(none.code, USAGE);
   assert.match(none.stderr, /cannot tell \(refused\): Managed streaming is not configured/);
+  const held = 'no budget at the provider: calls are held back, again in 240 s';
+
+  await answer(fake, [], { result: 'failed', reason: held, retry_ms: 239500 });
+  const spent = await fake.weir(['provider', 'ls']);
+
+  assert.deepEqual([spent.code, spent.stdout], [USAGE, '']);
+  assert.match(spent.stderr, /no budget at the provider: calls are held back, again in 240 s/);
+  for (const word of ['ls', 'quota', 'reconcile']) {
+    const json = await fake.weir(['provider', word, '-o', 'json']);
+
+    assert.equal(json.code, USAGE, word);
+    assert.equal(JSON.parse(json.stdout).retry_ms, 239500, word);
+  }
   await answer(fake, [ready, owed], {});
   await fake.does('set', { miscount: true });
   const lost = await fake.weir(['provider', 'ls']);

@@ -232,6 +232,47 @@ Test(managed_reconcile, a_provider_that_does_not_answer_well)
 	cr_assert(stage_said("report failed"));
 }
 
+/* Where the provider takes no calls for minutes, who asks is not left to his time-out. */
+Test(managed_reconcile, calls_that_are_held_back_are_said_at_once)
+{
+	stage_plan(EVENT_PROVIDER_LIST, CALL_RETRY, "the provider's rate limit");
+	stage.plans[0].retry_ms = 239001;
+	stage_ask(1, false, false);
+	stage_pass(10);
+	stage_expect("report failed in_use=0 owed=0 leaks=0 foreign=0 deleted=0 rows=0 "
+		     "retry_ms=239001: no budget at the provider: calls are held back, again in "
+		     "240 s");
+	stage_ask(2, false, false);
+	stage_pass(10);
+	stage_expect("report ok in_use=0 owed=0 leaks=0 foreign=0 deleted=0 rows=0");
+}
+
+Test(managed_reconcile, a_short_wait_is_waited_for)
+{
+	stage_plan(EVENT_PROVIDER_LIST, CALL_RETRY, "the provider's rate limit");
+	stage.plans[0].retry_ms = MANAGED_HELD_MS;
+	stage_ask(1, false, false);
+	stage_pass(MANAGED_HELD_MS - 1);
+	stage_expect("");
+	stage_pass(100);
+	stage_expect("report ok in_use=0 owed=0 leaks=0 foreign=0 deleted=0 rows=0");
+}
+
+/* With nobody who waits it is asked again when the provider allows it. */
+Test(managed_reconcile, a_comparison_of_our_own_waits_as_long_as_it_takes)
+{
+	uint64_t before = stage.managed->stats.reconciled;
+
+	stage_pass(stage.options.reconcile_interval_ms - 2000);
+	stage_plan(EVENT_PROVIDER_LIST, CALL_RETRY, "the provider's rate limit");
+	stage.plans[0].retry_ms = 240000;
+	stage_pass(239000);
+	cr_assert_eq(stage.plans_count, 0);
+	cr_assert_eq(stage.managed->stats.reconciled, before);
+	stage_pass(5000);
+	cr_assert_eq(stage.managed->stats.reconciled, before + 1);
+}
+
 Test(managed_unconfigured, nothing_is_called)
 {
 	stage_defaults();
