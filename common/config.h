@@ -81,7 +81,7 @@
 	K(INT, managed, create_pause_ms, "1000", 1, 60000, "before the second try; doubles") \
 	K(INT, managed, poll_interval_ms, "2000", 50, 600000, "between two looks at a stream that starts") \
 	K(INT, managed, playback_deadline_ms, "60000", 100, 3600000, "looked at for so long; then the story says overdue") \
-	K(INT, managed, delete_pause_ms, "1000", 1, 600000, "before an input is deleted once more; doubles up to 5 min") \
+	K(INT, managed, delete_pause_ms, "1000", 1, 30000, "before an input is deleted once more; doubles up to 30 s") \
 	K(INT, managed, reconcile_interval_s, "600", 1, 86400, "between two comparisons of ledger and provider") \
 	K(INT, managed, leak_age_s, "3600", 0, 86400, "an input with our mark and without a record is deleted at this age") \
 	K(STR, managed, mark, "", 0, 48, "in what is provisioned, to know it again; empty: one made with the store") \

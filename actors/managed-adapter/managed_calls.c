@@ -49,13 +49,25 @@ bool managed_call_answered(struct managed *self, uint64_t number, struct managed
 	return true;
 }
 
-int64_t managed_backoff_ms(int64_t first_ms, uint32_t tries, int64_t asked_ms)
+static int64_t doubled_ms(int64_t first_ms, uint32_t tries, int64_t max_ms)
 {
 	int64_t pause_ms = first_ms;
 
-	for (uint32_t i = 1; i < tries && pause_ms < MANAGED_PAUSE_MAX_MS; i++)
+	for (uint32_t i = 1; i < tries && pause_ms < max_ms; i++)
 		pause_ms *= 2;
-	if (pause_ms > MANAGED_PAUSE_MAX_MS)
-		pause_ms = MANAGED_PAUSE_MAX_MS;
+	return pause_ms < max_ms ? pause_ms : max_ms;
+}
+
+int64_t managed_backoff_ms(int64_t first_ms, uint32_t tries, int64_t asked_ms)
+{
+	int64_t pause_ms = doubled_ms(first_ms, tries, MANAGED_PAUSE_MAX_MS);
+
+	return asked_ms > pause_ms ? asked_ms : pause_ms;
+}
+
+int64_t managed_delete_pause_ms(int64_t first_ms, uint32_t tries, int64_t asked_ms)
+{
+	int64_t pause_ms = doubled_ms(first_ms, tries, MANAGED_DELETE_PAUSE_MAX_MS);
+
 	return asked_ms > pause_ms ? asked_ms : pause_ms;
 }

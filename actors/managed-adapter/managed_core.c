@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
+
 #include "actors/managed-adapter/managed_internal.h"
 
 static size_t aligned(size_t bytes)
@@ -50,6 +52,7 @@ void managed_init(struct managed *self, const struct managed_options *options, v
 	uint8_t *at = (uint8_t *)aligned((uintptr_t)memory);
 	uint32_t streams_max = options->state.streams_max;
 
+	assert(options->deletes_per_s > 0);
 	memset(self, 0, sizeof *self);
 	self->options = *options;
 	self->repeat_slot = self->adopt_slot = STATE_NONE;
@@ -438,7 +441,7 @@ static void on_synced(struct managed *self, uint64_t seq)
 	managed_away_return(self);
 	managed_asks_synced(self);
 	if (self->options.provider != PROVIDER_NONE)
-		self->adopt_slot = 0;
+		managed_adopt_begin(self);
 	asks_parked_step(&self->asks);
 }
 

@@ -24,6 +24,12 @@
 #define MANAGED_RETRY_MS 100 /* a call that found no room is tried again after */
 #define MANAGED_OUTPUTS_WAIT_MS 1500 /* the first answers of initial outputs are waited for */
 #define MANAGED_PAUSE_MAX_MS 300000 /* between two tries of one thing */
+#define MANAGED_DELETE_PAUSE_MAX_MS \
+	30000 /* between two tries of one delete, unless more is asked */
+/* What an earlier life has left to delete, and what could not be: the vendor allows 1,200 calls in
+ * five minutes, and blocks all of them beyond.
+ */
+#define MANAGED_DELETES_PER_S 4
 #define MANAGED_LIVENESS_MS 60000 /* between two looks at a stream that plays */
 #define MANAGED_SETTLE_MS 15000 /* what the story does not tell by then is said again */
 #define MANAGED_SEARCH_MARGIN_MS 5000 /* a create that timed out may show in a list so late */
@@ -54,6 +60,7 @@ struct managed_options {
 	int64_t request_timeout_ms, create_timeout_ms, create_pause_ms;
 	int64_t poll_interval_ms, playback_deadline_ms;
 	int64_t delete_pause_ms, reconcile_interval_ms, leak_age_s;
+	uint32_t deletes_per_s; /* MANAGED_DELETES_PER_S, but in the simulator */
 	uint32_t create_tries, provisions_per_user_per_min, provisions_per_min, owed_per_user_max;
 };
 
@@ -125,6 +132,8 @@ struct managed {
 	uint64_t calls_made; /* numbers of calls, from 1 */
 	uint64_t provisions; /* of all users in the running minute */
 	int64_t provisions_ms; /* when that began */
+	int64_t delete_ms; /* before it no paced delete begins */
+	int64_t delete_turn_ms; /* the first turn that nobody has yet */
 	struct managed_sweep sweep;
 	struct wheel wheel; /* one timer for each work */
 	struct table inputs; /* input id to slot */

@@ -47,6 +47,8 @@ struct managed_work {
 	bool doubt; /* an input may have been made that nobody knows of */
 	bool details; /* the device streams: what is known of it is told once */
 	bool suspect; /* a complete list does not have its input */
+	bool paced; /* its deletes take turns, MANAGED_DELETES_PER_S */
+	bool turn; /* and it has one, at due_ms */
 	uint32_t tries;
 	uint64_t call; /* create, describe or delete under way; 0: none */
 	int64_t due_ms; /* the next step of the stage; INT64_MAX: it waits */
@@ -187,6 +189,7 @@ struct stream_event *managed_call(struct managed *self, enum stream_event_type t
 /* Take the call that @number is the answer to out of the table; false: nobody waits for it. */
 bool managed_call_answered(struct managed *self, uint64_t number, struct managed_call *out);
 int64_t managed_backoff_ms(int64_t first_ms, uint32_t tries, int64_t asked_ms);
+int64_t managed_delete_pause_ms(int64_t first_ms, uint32_t tries, int64_t asked_ms);
 
 /* managed_work.c */
 bool managed_serves(const struct managed *self, const struct state_stream *stream);
@@ -210,6 +213,7 @@ struct managed_work *managed_work_find(const struct managed *self, struct text s
 void managed_tell_gone(struct managed *self, struct managed_work *work, struct text detail);
 struct stream_event *managed_command(struct managed *self, const struct state_stream *stream,
 				     enum stream_event_type type);
+void managed_adopt_begin(struct managed *self);
 void managed_adopt_step(struct managed *self);
 
 /* managed_kept.c */

@@ -203,17 +203,45 @@ void managed_work_follow(struct managed *self, const struct state_stream *stream
 
 /* ---- deletion ---- */
 
+static int64_t delete_turn_ms(const struct managed *self)
+{
+	return 1000 / (int64_t)self->options.deletes_per_s;
+}
+
+/* False: it has to wait, and is due at its turn.  Turns that came while we did not run are not made
+ * up for: they follow one by one.
+ */
+static bool delete_may_begin(struct managed *self, struct managed_work *work)
+{
+	if (!work->paced)
+		return true;
+	if (!work->turn) {
+		work->turn = true;
+		work->due_ms =
+			self->delete_turn_ms > self->now_ms ? self->delete_turn_ms : self->now_ms;
+		self->delete_turn_ms = work->due_ms + delete_turn_ms(self);
+	}
+	if (work->due_ms < self->delete_ms)
+		work->due_ms = self->delete_ms;
+	return work->due_ms <= self->now_ms;
+}
+
 static void delete_step(struct managed *self, struct managed_work *work,
 			const struct state_stream *stream)
 {
 	uint32_t slot = (uint32_t)(work - self->works);
-	struct stream_event *event =
-		managed_call(self, EVENT_PROVIDER_DELETE, slot, 0, &work->call);
+	struct stream_event *event;
 
+	if (!delete_may_begin(self, work))
+		return;
+	event = managed_call(self, EVENT_PROVIDER_DELETE, slot, 0, &work->call);
 	if (!event) {
 		work->due_ms = self->now_ms + MANAGED_RETRY_MS;
 		return;
 	}
+	if (work->paced)
+		self->delete_ms = self->now_ms + delete_turn_ms(self);
+	work->turn = false;
 	work->tries++;
 	event->user_id = managed_text(self, state_user_of(&self->state, stream->user)->id);
 	event->stream_id = managed_text(self, stream->id);
@@ -238,10 +266,11 @@ static void delete_done(struct managed *self, struct managed_work *work,
 		return;
 	}
 	self->stats.deletes_refused += refused;
+	work->paced = true;
 	work->due_ms =
-		self->now_ms +
-		managed_backoff_ms(refused ? MANAGED_PAUSE_MAX_MS : self->options.delete_pause_ms,
-				   work->tries, answer->provider_done.retry_ms);
+		self->now_ms + managed_delete_pause_ms(refused ? MANAGED_DELETE_PAUSE_MAX_MS
+							       : self->options.delete_pause_ms,
+						       work->tries, answer->provider_done.retry_ms);
 }
 
 /* ---- timers and answers ---- */
@@ -352,6 +381,13 @@ static bool adopt(struct managed *self, const struct state_stream *stream)
 	return true;
 }
 
+void managed_adopt_begin(struct managed *self)
+{
+	self->adopt_slot = 0;
+	/* Turns that were given away are forgotten with their works; the last delete is not. */
+	self->delete_turn_ms = self->delete_ms;
+}
+
 void managed_adopt_step(struct managed *self)
 {
 	for (unsigned looked = 0; looked < MANAGED_SLOTS_PER_CALL; looked++) {
@@ -368,6 +404,7 @@ void managed_adopt_step(struct managed *self)
 			if (effects_room(self->fx) < MANAGED_WORK_ROOM || !adopt(self, stream))
 				return;
 			managed_work_follow(self, stream);
+			managed_work_of(self, stream)->paced = stream->phase == PHASE_CLOSED;
 		}
 		self->adopt_slot++;
 	}

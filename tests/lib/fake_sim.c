@@ -271,6 +271,13 @@ uint64_t sim_life(const struct sim *self, enum sim_process process)
 	return fake_sim.adapter_life;
 }
 
+int64_t sim_began_ms(const struct sim *self, enum sim_process process)
+{
+	(void)self;
+	(void)process;
+	return fake_sim.adapter_began_ms;
+}
+
 void sim_publish(struct sim *self, struct text url, bool on)
 {
 	(void)self;

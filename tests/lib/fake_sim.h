@@ -37,6 +37,7 @@ struct fake_sim {
 	struct sim_input inputs[8]; /* what exists at the provider */
 	unsigned input_count;
 	uint64_t adapter_life;
+	int64_t adapter_began_ms;
 	char published[URL_MAX]; /* where a device publishes now; empty: nowhere */
 	const struct sim_observer *observer;
 	const struct sim_outside *outside;

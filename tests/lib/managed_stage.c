@@ -301,6 +301,7 @@ void stage_defaults(void)
 		.poll_interval_ms = 2000,
 		.playback_deadline_ms = 60000,
 		.delete_pause_ms = 1000,
+		.deletes_per_s = MANAGED_DELETES_PER_S,
 		.reconcile_interval_ms = 600000,
 		.leak_age_s = 3600,
 		.provisions_per_user_per_min = 10,

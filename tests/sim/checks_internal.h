@@ -129,6 +129,8 @@ struct checks {
 	uint64_t seq, epoch; /* of the last event, of the last stream opened */
 	uint64_t steps;
 	struct check_stray strays[CHECK_STRAYS_MAX];
+	int64_t paced_ms; /* the last delete of what an earlier life of the adapter had left */
+	uint64_t paced_life; /* that it was in */
 	int64_t story_ms; /* of the last event */
 	int64_t looked_ms; /* when bounds were looked at last */
 };

@@ -5,6 +5,7 @@
  * for.  What no record accounts for may only be what was made by a call whose answer was lost, and
  * is deleted when it is old enough.
  */
+#include "actors/managed-adapter/managed_core.h"
 #include "tests/sim/checks_internal.h"
 
 #include <string.h>
@@ -92,6 +93,26 @@ static bool is_superseded(const struct sim_input *input)
 	return false;
 }
 
+/* What was over before the adapter began is deleted at a bounded rate. */
+static void look_at_pace(const struct check_stream *stream, int64_t now_ms)
+{
+	const struct managed *adapter = sim_managed(checks.sim);
+	uint64_t life = sim_life(checks.sim, SIM_MANAGED);
+
+	if (!adapter || !stream || stream->closed_ms >= sim_began_ms(checks.sim, SIM_MANAGED))
+		return;
+	if (checks.paced_life != life)
+		checks.paced_ms = NEVER;
+	if (checks.paced_ms != NEVER)
+		SIM_SOMETIMES(checks.sim, "an earlier life has left several inputs to delete");
+	if (checks.paced_ms != NEVER &&
+	    (now_ms - checks.paced_ms) * adapter->options.deletes_per_s < 1000)
+		check_fail("I10 what an earlier life has left is deleted little by little", stream,
+			   "%lld ms after another", (long long)(now_ms - checks.paced_ms));
+	checks.paced_life = life;
+	checks.paced_ms = now_ms;
+}
+
 static void look_at_delete(const struct sim_input *input)
 {
 	int64_t age_ms = sim_now(checks.sim) - input->created_ms;
@@ -107,8 +128,10 @@ static void look_at_delete(const struct sim_input *input)
 		check_fail("I10 what is in use is not deleted", stream, "%s", input->id);
 	if (account == ACCOUNT_WANTED && !is_superseded(input))
 		check_fail("I10 what is being made is not deleted", stream, "%s", input->id);
-	if (account == ACCOUNT_OWED)
+	if (account == ACCOUNT_OWED) {
+		look_at_pace(stream, sim_now(checks.sim));
 		return;
+	}
 	SIM_SOMETIMES(checks.sim, "a leaked input is deleted");
 	if (age_ms < 1000 * sim_provider_plan(checks.sim)->leak_age_s)
 		check_fail("I10 a leak is old enough", stream, "%s is %lld ms old", input->id,

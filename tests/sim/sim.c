@@ -169,6 +169,11 @@ uint64_t sim_life(const struct sim *self, enum sim_process process)
 	return self->processes[process].life;
 }
 
+int64_t sim_began_ms(const struct sim *self, enum sim_process process)
+{
+	return self->processes[process].began_ms;
+}
+
 void sim_disturb(struct sim *self, int64_t until_ms)
 {
 	if (until_ms > self->disturbed_ms)

@@ -158,6 +158,9 @@ unsigned sim_inputs_ours(const struct sim *self);
 /* sim_life() - counts the starts and ends of @process. */
 uint64_t sim_life(const struct sim *self, enum sim_process process);
 
+/* sim_began_ms() - when its present life, or the last one, began. */
+int64_t sim_began_ms(const struct sim *self, enum sim_process process);
+
 /* sim_calm_since() - since when no fault of ours has been at work: nothing down, stalled, cut off
  * or clogged, no message of ours late or lost, no commit late or failed; INT64_MAX while one is.
  */

@@ -332,6 +332,7 @@ static void init_managed(struct sim *self, struct sim_process_state *process,
 		.poll_interval_ms = 2000,
 		.playback_deadline_ms = 60000,
 		.delete_pause_ms = 1000,
+		.deletes_per_s = 1, /* few are owed at once: a larger number would show nothing */
 		.reconcile_interval_ms = plan->reconcile_ms,
 		.leak_age_s = plan->leak_age_s,
 		.create_tries = plan->create_tries,

@@ -108,6 +108,15 @@ Test(managed_limits, pauses_double_up_to_five_minutes)
 	cr_assert_eq(managed_backoff_ms(1000, 1, 5000), 5000, "what is asked for is kept");
 }
 
+Test(managed_limits, pauses_of_deletes_double_up_to_half_a_minute)
+{
+	cr_assert_eq(managed_delete_pause_ms(1000, 1, 0), 1000);
+	cr_assert_eq(managed_delete_pause_ms(1000, 5, 0), 16000);
+	cr_assert_eq(managed_delete_pause_ms(1000, 6, 0), MANAGED_DELETE_PAUSE_MAX_MS);
+	cr_assert_eq(managed_delete_pause_ms(1000, UINT32_MAX, 0), MANAGED_DELETE_PAUSE_MAX_MS);
+	cr_assert_eq(managed_delete_pause_ms(1000, UINT32_MAX, 240000), 240000, "asked for");
+}
+
 /* More users than are counted in one minute: the oldest are forgotten, nobody is refused for it. */
 Test(managed_limits, more_users_than_are_counted)
 {

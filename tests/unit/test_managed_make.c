@@ -277,7 +277,7 @@ Test(managed_make, deleted_with_patience)
 	cr_assert_eq(stage.managed->stats.deleted, 1);
 }
 
-Test(managed_make, a_delete_that_is_refused_is_tried_again_after_five_minutes)
+Test(managed_make, a_delete_that_is_refused_is_tried_again_after_half_a_minute)
 {
 	stage_watch("pa", 1);
 	stage_plan(EVENT_PROVIDER_DELETE, CALL_REFUSED, "no");
@@ -285,7 +285,7 @@ Test(managed_make, a_delete_that_is_refused_is_tried_again_after_five_minutes)
 	stage_pass(100);
 	stage_forget();
 	cr_assert_eq(stage.managed->stats.deletes_refused, 1);
-	stage_pass(MANAGED_PAUSE_MAX_MS - 200);
+	stage_pass(MANAGED_DELETE_PAUSE_MAX_MS - 200);
 	stage_expect("");
 	stage_pass(300);
 	stage_expect("delete I1");

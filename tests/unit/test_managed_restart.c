@@ -475,3 +475,99 @@ Test(managed_under_way, an_output_is_answered_from_the_snapshot)
 	cr_expect(stage_said("outputs 4 "), "%s", stage.log);
 	cr_expect_eq(stage.managed->asks.high, 0);
 }
+
+/* The pace of deletes ------------------------------------------------------------------------- */
+
+#define OWED 6 /* more than MANAGED_DELETES_PER_S */
+
+/* As many streams, all over, that could not be deleted. */
+static void owe(void)
+{
+	stage_defaults();
+	stage_open();
+	for (unsigned i = 0; i < OWED; i++) {
+		stage_watch("pa", 2 * i + 1);
+		stage_plan(EVENT_PROVIDER_DELETE, CALL_RETRY, "busy");
+		stage_stop("pa", 2 * i + 2);
+		stage_pass(100);
+	}
+	cr_assert_eq(stage.plans_count, 0, "%s", stage.log);
+	cr_assert_eq(stage_inputs_there(), OWED);
+	stage_forget();
+}
+
+static unsigned deletes(void)
+{
+	unsigned count = 0;
+
+	for (const char *at = stage.log; (at = strstr(at, "delete I")); at++)
+		count++;
+	return count;
+}
+
+/* All are deleted by @ms from now, and never more than allowed within a second. */
+static void expect_pace(int64_t ms)
+{
+	int64_t begun_ms[2 * OWED];
+	unsigned count = 0;
+
+	for (int64_t at_ms = 0; at_ms < ms; at_ms++, stage_pass(1))
+		for (; count < deletes(); count++) {
+			cr_assert_lt(count, 2 * OWED, "%s", stage.log);
+			begun_ms[count] = at_ms;
+			if (count >= MANAGED_DELETES_PER_S)
+				cr_expect_geq(at_ms - begun_ms[count - MANAGED_DELETES_PER_S], 1000,
+					      "number %u", count);
+		}
+	cr_expect_eq(count, OWED, "%s", stage.log);
+	cr_expect_eq(stage_inputs_there(), 0);
+	cr_expect_eq(stage.registry->state.streams_count, 0);
+	stage_close();
+}
+
+Test(managed_restart, what_an_earlier_life_has_left_is_deleted_little_by_little)
+{
+	owe();
+	stage_restart();
+	expect_pace(2500);
+}
+
+/* All are due again at one time. */
+Test(managed_restart, so_is_what_could_not_be_deleted)
+{
+	owe();
+	for (unsigned i = 0; i < OWED; i++)
+		stage_plan(EVENT_PROVIDER_DELETE, CALL_RETRY, "busy");
+	for (unsigned i = 0; i < OWED; i++)
+		stage.plans[i].retry_ms = 5000 - 250 * i; /* as long as a block lasts */
+	stage_pass(2500);
+	cr_expect_eq(stage.plans_count, 0, "%s", stage.log);
+	stage_forget();
+	expect_pace(8000);
+}
+
+/* The turns of the works that a snapshot forgets are given to others. */
+Test(managed_restart, snapshots_do_not_put_deletes_off)
+{
+	owe();
+	for (unsigned i = 0; i < 2 * OWED; i++) {
+		stage_resync();
+		stage_pass(250);
+	}
+	cr_expect_eq(deletes(), OWED, "%s", stage.log);
+	stage_pass(1000);
+	cr_expect_eq(stage_inputs_there(), 0);
+	stage_close();
+}
+
+/* What has just ended waits for nobody. */
+Test(managed_restart, a_stream_that_ends_now_is_deleted_at_once)
+{
+	owe();
+	stage_restart();
+	stage_watch("pa", 100);
+	stage_stop("pa", 101);
+	stage_pass(100);
+	cr_expect(stage_said("delete I7"), "%s", stage.log);
+	stage_close();
+}

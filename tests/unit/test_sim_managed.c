@@ -3,6 +3,7 @@
  * nothing else.
  * Method: a world without weir; the test tells the story and plays the provider.
  */
+#include "actors/managed-adapter/managed_core.h"
 #include "tests/lib/checks_stage.h"
 
 #define MARK "ours"
@@ -359,6 +360,38 @@ Test(sim_managed, a_leak_is_deleted_in_its_time)
 	made("in1", "s7", MARK);
 	fake_sim.now_ms += 60000;
 	calls(EVENT_PROVIDER_DELETE, "in1");
+	SEES("");
+}
+
+/* A stream that is over and owes its input, to an adapter that began @after_ms behind its end. */
+static void owes(int64_t after_ms)
+{
+	static struct managed adapter = { .options.deletes_per_s = 4 };
+
+	begins();
+	closed(3, END_TAKEOVER, true);
+	fake_sim.managed = &adapter;
+	fake_sim.adapter_began_ms = fake_sim.now_ms + after_ms;
+	fake_sim.now_ms += 1000;
+	calls(EVENT_PROVIDER_DELETE, "in1");
+	SEES("");
+}
+
+Test(sim_managed, deletes_that_an_earlier_life_has_left_in_a_heap)
+{
+	owes(1);
+	fake_sim.now_ms += 250;
+	calls(EVENT_PROVIDER_DELETE, "in1");
+	SEES("");
+	fake_sim.now_ms += 249;
+	calls(EVENT_PROVIDER_DELETE, "in1");
+	SEES("I10 what an earlier life has left is deleted little by little");
+	owes(1);
+	fake_sim.adapter_life++; /* another life has a pace of its own */
+	calls(EVENT_PROVIDER_DELETE, "in1");
+	SEES("");
+	owes(0);
+	calls(EVENT_PROVIDER_DELETE, "in1"); /* it saw the end itself */
 	SEES("");
 }
 
