@@ -118,8 +118,11 @@ void scheduler_probe_start(struct scheduler *self, uint32_t stream, bool spread)
 
 	probe->flags = PROBE_RUNNING;
 	probe->missed = 0;
-	probe->probe_ms = self->now_ms + interval_ms;
-	if (spread)
+	if (!spread)
+		probe->probe_ms = self->now_ms + interval_ms;
+	else if (probe->probe_ms != 0) /* its last probe may have been just now */
+		probe->probe_ms = next_multiple(probe->probe_ms, interval_ms, self->now_ms);
+	else
 		probe->probe_ms =
 			self->now_ms + (int64_t)(table_hash(scheduler_stream_id(self, stream), 0) %
 						 (uint64_t)interval_ms);

@@ -30,7 +30,8 @@ struct probe {
 	uint8_t id_length;
 	uint64_t epoch;
 	uint64_t link; /* the glasses socket; 0: not up */
-	int64_t probe_ms : 48; /* when the next one is due: always start + n * interval */
+	int64_t probe_ms : 48; /* when the next one is due: always start + n * interval; 0: none was
+				*/
 	uint64_t missed : 16;
 	int64_t ack_ms : 48;
 	uint64_t gateway : 16;
@@ -156,7 +157,9 @@ struct stream_event *scheduler_expired(struct scheduler *self, enum timer timer,
 
 /* --- scheduler_probe.c ------------------------------------------------------------------ */
 
-/* scheduler_probe_start() - @spread: anywhere in the interval; else one interval from now. */
+/* scheduler_probe_start() - @spread: anywhere in the interval, or in step with the probes that
+ * there were; else one interval from now.
+ */
 void scheduler_probe_start(struct scheduler *self, uint32_t stream, bool spread);
 void scheduler_probe_stop(struct scheduler *self, uint32_t stream);
 

@@ -397,6 +397,22 @@ Test(resync, a_row_with_fewer_misses_and_another_cause_forgives, .init = setup)
 	miss(55000, 1, false);
 }
 
+/* It is probed again, but the last probe is not forgotten. */
+Test(resync, a_row_that_brings_it_back_to_life_keeps_the_step, .init = setup)
+{
+	live(USER, "s1");
+	at(15000);
+	answer(expect(15000, EVENT_PROBE_BATCH));
+	tell(status(USER, "s1", 1, PHASE_STARTING)); /* reconnecting */
+	resync();
+	tell_rows(90, PHASE_LIVE);
+	synced();
+	at(29990);
+	quiet();
+	at(30000);
+	expect(30000, EVENT_PROBE_BATCH);
+}
+
 Test(resync, a_restarted_registry_may_count_from_one_again, .init = setup)
 {
 	live(USER, "s1");
