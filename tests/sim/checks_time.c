@@ -7,6 +7,8 @@
 #include "actors/registry/registry_core.h"
 #include "actors/unmanaged-adapter/unmanaged_core.h"
 
+#define INPUT_BOUND_MS 60000
+
 static int64_t later_of(int64_t a, int64_t b)
 {
 	return a > b ? a : b;
@@ -80,6 +82,20 @@ static void look_at_owed(const struct check_stream *stream, int64_t now_ms)
 			   "still owed");
 }
 
+/* L3.  An input that is known is deleted within a minute, once the provider can be reached: the
+ * longest pause, and turns one after the other.
+ */
+static void look_at_input(const struct check_stream *stream, int64_t now_ms)
+{
+	int64_t since_ms = later_of(stream->closed_ms, sim_calm_since(checks.sim));
+
+	if (!sim_healing(checks.sim) || since_ms == INT64_MAX || stream->made_ms == NEVER)
+		return;
+	if (now_ms - since_ms > INPUT_BOUND_MS)
+		check_fail("L3 what is owed to the provider is deleted", stream, "for %lld ms",
+			   (long long)(now_ms - since_ms));
+}
+
 /* What was taken over does not run on once what took its place is over as well: nobody else would
  * stop it.
  */
@@ -127,6 +143,8 @@ void check_bounds(int64_t now_ms)
 			look_at_owed(stream, now_ms);
 		if (stream->input_owed && !state_stream_find(&checks.replay, text_of(stream->id)))
 			check_fail("I10 what is owed stays recorded", stream, "its input is owed");
+		if (stream->input_owed)
+			look_at_input(stream, now_ms);
 		if (stream->kind == KIND_MANAGED) {
 			stream->settled = !stream->stop_owed && !stream->input_owed &&
 					  check_viewers_settled(stream);

@@ -15,12 +15,10 @@
 #define HEAP_MAX 1000000 /* more are our own mistake */
 #define START_MS 1000 /* the clock when a run begins */
 #define QUIET_MS 86400000 /* faults are over by then, however many steps there were */
-#define HEAL_MS \
-	200000 /* the longest bound: a lost gateway is given up after 120 s, then streams \
-		*/
-
-#define QUIET_DOWN_MS \
-	400000 /* a deletion that was refused is asked for again after 300 s; then two lists */
+/* The longest bound: a lost gateway is given up, then streams. */
+#define HEAL_MS (scheduler_defaults.gateway_blind_max_ms + 80000)
+/* A deletion that was refused is asked for again after 30 s; then two lists. */
+#define QUIET_DOWN_MS 130000
 
 /* Time ------------------------------------------------------------------------------------------
  */
