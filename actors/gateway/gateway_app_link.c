@@ -16,8 +16,7 @@ static struct text app_key(const struct gateway *self, const struct link *link,
 
 	assert(package.length <= PACKAGE_MAX);
 	memcpy(bytes, &link->user, sizeof link->user);
-	if (package.length > 0)
-		memcpy(bytes + sizeof link->user, package.bytes, package.length);
+	memcpy(bytes + sizeof link->user, package.bytes, package.length);
 	return (struct text){ bytes, (uint32_t)sizeof link->user + package.length };
 }
 
@@ -287,7 +286,11 @@ static bool is_empty_array(struct text array)
 	struct json_walk walk;
 	struct json_value value;
 
-	return json_open(&walk, array, JSON_KIND_ARRAY) && !json_next(&walk, NULL, &value);
+	bool opened = json_open(&walk, array, JSON_KIND_ARRAY);
+
+	assert(opened); /* else it would not be there */
+	(void)opened;
+	return !json_next(&walk, NULL, &value);
 }
 
 static void on_subscriptions(struct gateway *self, struct link *link,

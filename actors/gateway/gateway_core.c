@@ -40,8 +40,7 @@ struct text gateway_session_id(struct gateway *self, struct text user, struct te
 	assert(length <= GATEWAY_OUTS_ARENA - self->arena_used);
 	memcpy(made, user.bytes, user.length);
 	made[user.length] = '-';
-	if (package.length > 0)
-		memcpy(made + user.length + 1, package.bytes, package.length);
+	memcpy(made + user.length + 1, package.bytes, package.length);
 	self->arena_used += length;
 	return (struct text){ made, length };
 }

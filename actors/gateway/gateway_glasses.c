@@ -14,6 +14,7 @@ void gateway_glasses_open(struct gateway *self, const struct gateway_edge *edge,
 	if (!gateway_link_take_user(self, link, edge->user)) {
 		struct gateway_out *out = gateway_out_add(self, GATEWAY_CLOSE, link->id);
 
+		self->counts.limit_memory++;
 		out->code = 1013;
 		out->reason = TEXT("Try again later");
 		link->kind = LINK_LEFT;

@@ -94,10 +94,8 @@ bool gateway_link_take_user(struct gateway *self, struct link *link, struct text
 		slot = user_make(self, id);
 	else if (self->users[slot].links == 0)
 		idle_remove(self, &self->users[slot]);
-	if (slot == GATEWAY_NONE) {
-		self->counts.limit_memory++;
+	if (slot == GATEWAY_NONE)
 		return false;
-	}
 	link->user = slot;
 	if (self->users[slot].links++ == 0)
 		self->users_here++;

@@ -2,6 +2,8 @@
 /* gateway_managed.c - what apps are told of managed streams: once, in order, and not twice the
  * same. */
 
+#include <assert.h>
+
 #include "actors/gateway/gateway_internal.h"
 
 /* ---- outputs ---- */
@@ -54,11 +56,12 @@ static bool put_output(struct json_writer *json, struct wire *wire, bool record)
 struct text gateway_outputs_json(struct gateway *self, struct text list, bool record,
 				 uint32_t *count)
 {
-	struct json_writer json = { .bytes = self->arena + self->arena_used,
-				    .size = GATEWAY_OUTS_ARENA - self->arena_used };
+	const size_t output_max = EDGE_OUTPUT_MAX + (record ? 6 * PACKAGE_MAX : 0);
+	struct json_writer json = { .bytes = self->arena + self->arena_used, .size = 1 };
 	struct wire wire;
 	uint32_t members;
 
+	assert(OUTPUTS_MAX * output_max + 2 <= GATEWAY_OUTS_ARENA - self->arena_used);
 	*count = 0;
 	if (!list_read(list, &wire, &members) || members > OUTPUTS_MAX) {
 		self->counts.messages_ignored++;
@@ -68,15 +71,18 @@ struct text gateway_outputs_json(struct gateway *self, struct text list, bool re
 	for (; *count < members; ++*count) {
 		size_t length = json.length;
 
+		/* A list within its limit may hold a text beyond any. */
+		json.size = length + output_max;
 		json_put_raw(&json, *count > 0 ? TEXT(",") : TEXT(""));
 		if (!put_output(&json, &wire, record) || json.full) {
 			json.length = length;
+			json.full = false;
+			self->counts.messages_ignored++;
 			break;
 		}
 	}
+	json.size = json.length + 1;
 	json_put_raw(&json, TEXT("]"));
-	if (json.full || *count < members)
-		self->counts.messages_ignored++;
 	self->arena_used += json.length;
 	return (struct text){ json.bytes, (uint32_t)json.length };
 }

@@ -38,10 +38,9 @@ Test(gateway_app, users_of_sessions)
 	static const struct {
 		const char *session, *package, *user;
 	} rows[] = {
-		{ "a-b@x-com.p", "com.p", "a-b@x" },
-		{ "a@x-my-app", "my-app", "a@x" },
-		{ "a@x-my-app", "other", "a@x-my" },
-		{ "a@x-", "", "a@x" },
+		{ "a-b@x-com.p", "com.p", "a-b@x" }, { "a@x-my-app", "my-app", "a@x" },
+		{ "a@x-my-app", "other", "a@x-my" }, { "a@x-", "", "a@x" },
+		{ "a@x-my.app", "no.app", "a@x" },
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

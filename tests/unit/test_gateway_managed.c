@@ -180,6 +180,56 @@ Test(gateway_managed, outputs_have_room_and_a_limit)
 	cr_assert_eq(gateway_counts(stage.core)->messages_ignored, 2);
 }
 
+/* One text may be longer than any destination, though the list is not: nothing of such an output
+ * is said, and nobody aborts over it.
+ */
+Test(gateway_managed, an_output_longer_than_any_is_left_out)
+{
+	static uint8_t bytes[OUTPUTS_BYTES];
+	static char url[OUTPUTS_BYTES - 32];
+	uint64_t link = stage_app(PACKAGE);
+	struct stream_event event = delivery(link, "active", 1);
+	struct list_writer list;
+
+	memset(url, 1, sizeof url - 1);
+	list_begin(&list, bytes, sizeof bytes);
+	add_output(&list, "r", "", "a", "");
+	add_output(&list, url, "", "a", "");
+	event.deliver_managed.outputs = list_end(&list);
+	stage_bus(&event);
+	stage_expect_sent(0, link,
+			  HEAD("active") "\"streamId\":\"m1\",\"outputs\":[{\"url\":\"r\","
+					 "\"status\":\"a\"}]}");
+	cr_assert_eq(gateway_counts(stage.core)->messages_ignored, 1);
+}
+
+/* Wherever it breaks off, and with a field too many: what stands before is said. */
+Test(gateway_managed, cut_lists_of_outputs)
+{
+	static uint8_t bytes[256];
+	uint64_t link = stage_app(PACKAGE), ignored = 0;
+	struct stream_event event = delivery(link, "active", 1);
+	struct list_writer list;
+	struct text whole;
+
+	for (uint32_t fields = 3; fields <= 5; fields++) {
+		list_begin(&list, bytes, sizeof bytes);
+		list_open_member(&list, fields);
+		for (uint32_t i = 0; i < fields; i++)
+			list_put_text(&list, TEXT("text"));
+		cr_assert(list_close_member(&list));
+		whole = list_end(&list);
+		for (uint32_t length = 1; length < whole.length + (fields != 4); length++) {
+			event.deliver_managed.outputs = (struct text){ whole.bytes, length };
+			event.deliver_managed.reply = true;
+			stage_bus(&event);
+			cr_assert_leq(stage_out(0)->message.managed_stream_status.outputs.length,
+				      2);
+			cr_assert_eq(gateway_counts(stage.core)->messages_ignored, ++ignored);
+		}
+	}
+}
+
 Test(gateway_managed, what_says_nothing_new_is_not_said)
 {
 	uint64_t link = stage_app(PACKAGE);
@@ -259,6 +309,15 @@ Test(gateway_managed, what_answers_a_request_is_always_said)
 	deliver(link, "active", 5);
 	expect_silence();
 	deliver(link, "active", 4);
+	expect_silence();
+	/* Nor does one of an older stream. */
+	struct stream_event older = delivery(link, "stopped", 9);
+
+	older.epoch = 3;
+	older.deliver_managed.reply = true;
+	stage_bus(&older);
+	cr_assert_eq(stage_out_count(), 1);
+	deliver(link, "active", 5);
 	expect_silence();
 	/* It counts as said. */
 	reply(link, "initializing", 6);

@@ -140,6 +140,8 @@ Test(gateway_outputs, a_stream_id_that_is_none_of_ours)
 	id[STREAM_ID_MAX + 1] = '\0';
 	call(&(struct call){ GATEWAY_OUTPUT_LIST, id, NULL, NULL });
 	expect_answer(404, REFUSED("STREAM_NOT_FOUND", "Managed stream not found"));
+	call(&(struct call){ GATEWAY_OUTPUT_LIST, "", NULL, NULL });
+	expect_answer(404, REFUSED("STREAM_NOT_FOUND", "Managed stream not found"));
 	id[STREAM_ID_MAX] = '\0';
 	call(&(struct call){ GATEWAY_OUTPUT_LIST, id, NULL, NULL });
 	cr_assert_not_null(stage_told(EVENT_REQUEST_OUTPUT_LIST));
@@ -159,7 +161,7 @@ Test(gateway_outputs, one_is_removed)
 
 Test(gateway_outputs, an_output_id_that_is_no_number_names_none)
 {
-	static const char *const ids[] = { "out1", "-1", "01", "1 ", "1234567890", "0" };
+	static const char *const ids[] = { "", "out1", "-1", "01", "1 ", "1234567890", "0" };
 
 	for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
 		remove_output(ids[i]);
@@ -261,6 +263,29 @@ Test(gateway_outputs, a_list)
 			   "\"rtmp://a/live2/K\",\"addedBy\":\"" PACKAGE
 			   "\",\"status\":\"error\",\"error\":\"refused\"}],\"total\":2,"
 			   "\"maxPerStream\":10,\"maxPerApp\":10}");
+}
+
+/* Wherever it breaks off: what stands before is answered. */
+Test(gateway_outputs, a_cut_list)
+{
+	static uint8_t bytes[OUTPUT_RECORDS_BYTES];
+	struct stream_event event = { .type = EVENT_REQUEST_OUTPUTS,
+				      .stream_id = TEXT("m1"),
+				      .request_outputs = { .result = RESULT_OK } };
+	struct list_writer writer;
+	struct text whole;
+
+	list_begin(&writer, bytes, sizeof bytes);
+	put_record(&writer, 1, "YouTube", "");
+	whole = list_end(&writer);
+	for (uint32_t length = 1; length < whole.length; length++) {
+		event.request = list();
+		event.request_outputs.outputs = (struct text){ whole.bytes, length };
+		stage_bus(&event);
+		cr_assert_leq(stage_out(0)->message.output_list.outputs.length, 2);
+		cr_assert_eq(stage_out(0)->message.output_list.total, 0);
+		cr_assert_eq(gateway_counts(stage.core)->messages_ignored, length);
+	}
 }
 
 Test(gateway_outputs, no_answer_in_time)

@@ -67,6 +67,30 @@ Test(gateway_request, what_is_too_long_is_left_out_and_said)
 	cr_assert_eq(stage_told(EVENT_REQUEST_START)->request_start.rtmp_url.length, 0);
 }
 
+/* Whichever of them it is. */
+Test(gateway_request, an_option_that_is_too_long_is_said_too)
+{
+	static const char *const types[] = { "rtmp_stream_request", "managed_stream_request" };
+	static const char *const names[] = { "video", "audio", "stream" };
+	char json[OPTION_MAX + 256];
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		for (int managed = 0; managed < 2; managed++) {
+			uint64_t link = stage_app(PACKAGE);
+			int length =
+				snprintf(json, sizeof json, "{\"type\":\"%s\",\"%s\":{\"x\":\"",
+					 types[managed], names[i]);
+
+			memset(json + length, 'x', OPTION_MAX);
+			(void)snprintf(json + length + OPTION_MAX, 8, "\"}}");
+			stage_app_say(link, json);
+			cr_expect(
+				managed ? stage_told(EVENT_REQUEST_WATCH)->request_watch.oversized
+					: stage_told(EVENT_REQUEST_START)->request_start.oversized,
+				"%s of %s", names[i], types[managed]);
+		}
+}
+
 Test(gateway_request, requests_act_one_after_the_other)
 {
 	uint64_t link = stage_app(PACKAGE);
@@ -319,6 +343,40 @@ Test(gateway_request, one_start_too_many_of_a_user_whatever_the_app)
 	stage_app_say(one, START);
 	cr_assert_not_null(stage_told(EVENT_REQUEST_START));
 	cr_assert_eq(gateway_counts(stage.core)->limit_starts, 2);
+}
+
+Test(gateway_request, it_is_said_how_long_to_wait)
+{
+	struct gateway_options options = stage_options();
+	uint64_t link;
+
+	stage_close();
+	options.starts_per_min = 1;
+	options.starts_burst = 1;
+	stage_open_with(options);
+	stage_registry(false);
+	link = stage_app(PACKAGE);
+	stage_app_say(link, START);
+	stage_app_say(link, START);
+	stage_expect_close(1, link, 1008, "Too many stream requests, try again in 60 s");
+}
+
+/* Of another request, of none, or of another kind: the one that is waited for stays so. */
+Test(gateway_request, answers_to_something_else)
+{
+	uint64_t link = stage_app(PACKAGE);
+
+	stage_app_say(link, START);
+	uint64_t request = stage_told(EVENT_REQUEST_START)->request;
+
+	done(link, 0, RESULT_REFUSED, "no");
+	done(link, request + 1, RESULT_REFUSED, "no");
+	checked(link, request, KIND_NONE);
+	checked(link + (UINT64_C(1) << GATEWAY_LINK_BITS), request, KIND_NONE);
+	cr_assert_eq(gateway_counts(stage.core)->answers_late, 4);
+	cr_assert_eq(stage_out_count(), 0);
+	done(link, request, RESULT_REFUSED, "no");
+	stage_expect_close(1, link, 1008, "no");
 }
 
 Test(gateway_request, a_check_tells_what_runs)

@@ -154,6 +154,8 @@ Test(gateway_rest, device_state_in_parts)
 	cr_assert(state->edge_glasses.has_state && state->edge_glasses.connected);
 	cr_assert(text_is(state->edge_glasses.model, "Simulated Glasses"));
 	cr_assert_eq(state->edge_glasses.wifi, WIFI_UNKNOWN);
+	state = device_state("{\"modelName\":\"\"}");
+	cr_assert(state->edge_glasses.has_state && !state->edge_glasses.connected);
 }
 
 /* ---- webhooks ---- */

@@ -86,6 +86,9 @@ Test(gateway_unasked, probes_that_cannot_be_read)
 		  9 }, /* the epoch is a text */
 		{ "\x91\x94\x01\xa1s\x01\x01", 7 }, /* the ack is a number */
 	};
+	static uint8_t bytes[256];
+	char longest[STREAM_ID_MAX + ACK_ID_MAX + 1];
+	struct list_writer list;
 
 	for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
 		uint64_t before = gateway_counts(stage.core)->messages_ignored;
@@ -98,6 +101,120 @@ Test(gateway_unasked, probes_that_cannot_be_read)
 			     i);
 		cr_expect_eq(stage_out_count(), 0);
 	}
+	memset(longest, 'x', sizeof longest);
+	for (unsigned i = 0; i < 2; i++) { /* ids one byte too long */
+		uint64_t before = gateway_counts(stage.core)->messages_ignored;
+
+		list_begin(&list, bytes, sizeof bytes);
+		list_open_member(&list, 4);
+		list_put_u64(&list, 1);
+		list_put_text(&list, (struct text){ longest, STREAM_ID_MAX + (i == 0) });
+		list_put_u64(&list, 1);
+		list_put_text(&list, (struct text){ longest, ACK_ID_MAX + (i == 1) });
+		cr_assert(list_close_member(&list));
+		stage_bus(&(struct stream_event){
+			.type = EVENT_PROBE_BATCH,
+			.probe_batch = { .batch = 1, .probes = list_end(&list) } });
+		cr_expect_eq(gateway_counts(stage.core)->messages_ignored, before + 1);
+	}
+}
+
+Test(gateway_unasked, glasses_that_name_nothing)
+{
+	uint64_t link = stage_glasses();
+
+	stage_glasses_say(link, "{\"type\":\"keep_alive_ack\",\"ackId\":\"a1\"}");
+	stage_glasses_say(link, "{\"type\":\"keep_alive_ack\",\"streamId\":\"s1\"}");
+	cr_expect_eq(gateway_counts(stage.core)->messages_ignored, 2);
+	cr_expect_eq(gateway_counts(stage.core)->acks, 0);
+	stage_glasses_say(link, "{\"type\":\"start_app\",\"packageName\":\"no.such\"}");
+	cr_expect_not(stage_told(EVENT_EDGE_APP_START)->edge_app_start.known);
+	cr_expect_eq(stage_told(EVENT_EDGE_APP_START)->edge_app_start.app_type, APP_TYPE_NONE);
+}
+
+/* Nothing is wanted by a filter that is none. */
+Test(gateway_unasked, a_filter_that_cannot_be_read)
+{
+	uint64_t link = stage_glasses();
+	static const struct text filters[] = { { "\x01", 1 }, { "\x92\x01\xa1t", 4 } };
+
+	for (size_t i = 0; i < 2; i++) {
+		stage_bus(&(struct stream_event){
+			.type = EVENT_REGISTRY_RELAY_FILTER,
+			.registry_relay_filter = { .link = link, .types = filters[i] } });
+		stage_glasses_say(link, "{\"type\":\"t\"}");
+		cr_expect_null(stage_told(EVENT_EDGE_RELAY));
+	}
+}
+
+Test(gateway_unasked, a_session_of_nobody)
+{
+	uint64_t link = stage_app_socket();
+
+	stage_init(link, "-" PACKAGE, PACKAGE);
+	cr_expect_null(stage_told(EVENT_EDGE_APP_OPENED));
+	stage_expect_sent(0, link, APP_ERROR("SESSION_NOT_FOUND", "Session not found"));
+	stage_expect_close(1, link, 1008, "Session not found");
+}
+
+Test(gateway_unasked, subscriptions_before_the_verdict)
+{
+	uint64_t link = stage_app_socket();
+
+	stage_init(link, SESSION, PACKAGE);
+	stage_app_say(link, "{\"type\":\"subscription_update\",\"subscriptions\":[\"all\"]}");
+	cr_expect_null(stage_told(EVENT_EDGE_APP_SUBSCRIBED));
+	cr_expect_eq(gateway_counts(stage.core)->messages_ignored, 1);
+}
+
+/* What the registry says of a link that it was not told of, or before it was told again. */
+Test(gateway_unasked, a_link_that_is_unknown_as_it_must_be)
+{
+	struct stream_event unknown = { .type = EVENT_REGISTRY_UNKNOWN_LINK };
+	uint64_t replaced = stage_app(PACKAGE);
+
+	(void)stage_app(PACKAGE);
+	stage_registry(true); /* the older of two is not told again */
+	unknown.registry_unknown_link.link = replaced;
+	stage_bus(&unknown);
+	cr_expect_eq(stage_out_count(), 0);
+	uint64_t silent = stage_app_socket();
+
+	unknown.registry_unknown_link.link = silent;
+	stage_bus(&unknown);
+	cr_expect_eq(stage_out_count(), 0);
+}
+
+Test(gateway_unasked, an_app_is_closed_without_having_been_stopped)
+{
+	uint64_t link = stage_app(PACKAGE);
+
+	stage_bus(&(struct stream_event){
+		.type = EVENT_REGISTRY_LINK_CLOSE,
+		.registry_link_close = { .link = link, .code = 1000, .reason = TEXT("Bye") } });
+	cr_expect_eq(stage_out_count(), 1);
+	stage_expect_close(0, link, 1000, "Bye");
+}
+
+Test(gateway_unasked, nothing_is_relayed_to_a_replaced_socket)
+{
+	uint64_t older = stage_app(PACKAGE), before;
+
+	(void)stage_app(PACKAGE);
+	before = gateway_counts(stage.core)->links_missed;
+	stage_bus(&(struct stream_event){ .type = EVENT_REGISTRY_RELAY,
+					  .registry_relay = { .link = older,
+							      .type_name = TEXT("t"),
+							      .message = TEXT("{}") } });
+	cr_expect_eq(stage_out_count(), 0);
+	cr_expect_eq(gateway_counts(stage.core)->links_missed, before + 1);
+}
+
+Test(gateway_unasked, the_end_of_no_socket)
+{
+	stage_edge((struct gateway_edge){ .type = GATEWAY_CLOSED, .link = 0 });
+	cr_expect_eq(stage.fx.count + stage_out_count(), 0);
+	cr_expect_neq(gateway_reserve(stage.core), 0);
 }
 
 Test(gateway_unasked, words_for_an_app_that_is_not_there_are_counted)

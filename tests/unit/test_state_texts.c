@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* Goal: an event whose texts do not all fit says so, leaves nothing half made, and what it left is
  * gone with its stream.  Method: the pool is full but for no block, one, two ... until all that the
- * event keeps fit; the whole state is audited each time.
+ * event keeps fit; the whole state is audited each time.  Every text takes one block.
  */
 #include <criterion/criterion.h>
 
 #include "common/state.h"
 #include "tests/lib/fakes.h"
+#include "tests/lib/full_pool.h"
 #include "tests/lib/state_audit.h"
 #include "tests/lib/story.h"
 
-#define BLOCKS_MAX (12 * POOL_PAGE_SIZE / POOL_BLOCK_MIN)
 #define TEXTS_MAX 12
 
 static struct state state;
 static uint64_t seq;
-static struct pooled taken[BLOCKS_MAX];
-static unsigned taken_count;
 
 static const struct state_options options = { .users_max = 4,
 					      .apps_max = 32,
@@ -37,26 +35,6 @@ static int apply(struct stream_event event)
 static void tell(struct stream_event event)
 {
 	cr_assert_eq(apply(event), 0, "%s was not taken", stream_event_name(event.type));
-}
-
-/* Every text of this file needs one block of the smallest size. */
-static void take_all_blocks(void)
-{
-	for (taken_count = 0; pool_keep(&state.pool, TEXT("x"), &taken[taken_count]);)
-		taken_count++;
-}
-
-static void give_blocks_back(unsigned count)
-{
-	for (; count > 0; count--)
-		pool_drop(&state.pool, &taken[--taken_count]);
-	pool_settle(&state.pool);
-}
-
-static void give_all_back(void)
-{
-	while (taken_count > 0)
-		give_blocks_back(taken_count < POOL_DROPPED_MAX ? taken_count : POOL_DROPPED_MAX);
 }
 
 static struct stream_event opened(enum kind kind)
@@ -87,7 +65,7 @@ static void end(void)
 	struct stream_event event = story_closed("u", "s1", 9, false, false);
 	struct stream_event told = story_stream("u", "s1", 9, EVENT_STREAM_TOLD);
 
-	give_all_back();
+	full_pool_give_all();
 	const char *wrong = state_audit(&state, false);
 
 	cr_assert(!wrong, "%s", wrong);
@@ -115,8 +93,8 @@ static void expect_texts(enum kind kind, struct stream_event event, unsigned tex
 	cr_assert(texts <= TEXTS_MAX);
 	for (unsigned room = 0; room <= texts; room++) {
 		begin(kind);
-		take_all_blocks();
-		give_blocks_back(room);
+		full_pool_take(&state.pool);
+		full_pool_give(room);
 		cr_expect_eq(apply(event), room < texts ? STATE_E_FULL : 0, "%s with room for %u",
 			     stream_event_name(event.type), room);
 		end();
