@@ -108,7 +108,7 @@ static bool is_answer(const struct stream_event *event)
 	case EVENT_STREAM_JOINED:
 	case EVENT_STREAM_LEFT:
 	case EVENT_STREAM_OUTPUT:
-		return event->request != 0 && event->stream_id.length <= STREAM_ID_MAX;
+		return event->request != 0;
 	default:
 		return false;
 	}

@@ -2,6 +2,8 @@
 /* Apps of a user: start, init, loss, resurrection, stop (protocol.md 2.2 to 2.7). */
 #include "actors/registry/registry_internal.h"
 
+#include <assert.h>
+
 static struct registry_app *extra_of(struct registry *self, const struct state_app *app)
 {
 	return &self->apps[app - self->state.apps];
@@ -21,7 +23,7 @@ static void app_move(struct registry *self, struct state_app *app, enum app_stat
 	event->app_changed.state = state;
 	event->app_changed.app_type = app->type;
 	/* A stopping app keeps its socket until the end; a lost one has none. */
-	if (state == APP_STOPPING || state == APP_RUNNING) {
+	if (state == APP_STOPPING) {
 		event->app_changed.link = app->link;
 		event->app_changed.gateway = app->gateway;
 		event->app_changed.opened_ms = app->opened_ms;
@@ -170,13 +172,13 @@ unsigned registry_apps_of(const struct registry *self, const struct state_user *
 	return count;
 }
 
-static void stop_other_standard(struct registry *self, struct state_user *user, struct text package)
+/* Who is started now does not run yet. */
+static void stop_standard(struct registry *self, struct state_user *user)
 {
 	for (uint32_t slot = user->apps; slot != STATE_NONE; slot = self->state.apps[slot].next) {
 		struct state_app *other = &self->state.apps[slot];
 
-		if (other->type != APP_TYPE_STANDARD ||
-		    text_equal(registry_text(self, other->package), package))
+		if (other->type != APP_TYPE_STANDARD)
 			continue;
 		extra_of(self, other)->restart = false; /* who was asked for last comes */
 		if (state_app_running(other))
@@ -197,7 +199,7 @@ static void start_known(struct registry *self, const struct input *input, struct
 	}
 	if (!app || app->state == APP_STOPPED) {
 		if (event->edge_app_start.app_type == APP_TYPE_STANDARD)
-			stop_other_standard(self, user, event->edge_app_start.package);
+			stop_standard(self, user);
 		registry_app_launch(self, user, event->edge_app_start.package,
 				    event->edge_app_start.app_type);
 		app = state_app_find(&self->state, user, event->edge_app_start.package);
@@ -295,7 +297,8 @@ static void app_accept(struct registry *self, const struct input *input, struct 
 		    app->gateway == input->peer.incarnation;
 	struct stream_event *change;
 
-	if (same && resumed && app->state == APP_RUNNING) {
+	if (same && resumed) {
+		assert(app->state == APP_RUNNING); /* others have no socket, or were refused */
 		extra_of(self, app)->confirmed = true;
 		return;
 	}
@@ -462,7 +465,7 @@ static void app_finish(struct registry *self, struct state_app *app, const char 
 	app_move(self, app, APP_STOPPED, reason);
 	registry_relay_filter(self, user);
 	if (restart && type == APP_TYPE_STANDARD)
-		stop_other_standard(self, user, package);
+		stop_standard(self, user);
 	if (restart)
 		registry_app_launch(self, user, package, type);
 	registry_session_check_ready(self, user);

@@ -2,6 +2,8 @@
 /* Where else managed streams go: outputs that apps add and remove (protocol.md 6.6). */
 #include "actors/registry/registry_internal.h"
 
+#include <assert.h>
+
 /* Texts of one output; its URL is the longest. */
 #define OUTPUT_TEXTS_MAX \
 	(OUTPUT_URL_MAX + OUTPUT_NAME_MAX + PACKAGE_MAX + OUTPUT_ERROR_MAX + INPUT_ID_MAX)
@@ -34,7 +36,8 @@ static struct stream_event *output_story(struct registry *self, struct state_str
 static bool is_duplicate(const struct registry *self, const struct state_outputs *outputs,
 			 struct text url)
 {
-	for (unsigned i = 0; i < OUTPUTS_MAX && outputs->items[i].number != 0; i++)
+	assert(outputs->items[OUTPUTS_MAX - 1].number == 0); /* there is room */
+	for (unsigned i = 0; outputs->items[i].number != 0; i++)
 		if (outputs->items[i].state != OUTPUT_REMOVING &&
 		    text_equal(registry_text(self, outputs->items[i].url), url))
 			return true;

@@ -2,6 +2,8 @@
 /* Subscriptions, and what glasses say beside streaming: relayed to the apps that want it. */
 #include "actors/registry/registry_internal.h"
 
+#include <assert.h>
+
 #include "proto/list.h"
 
 void registry_capabilities(struct registry *self, const struct state_user *user)
@@ -26,8 +28,9 @@ static bool list_has(struct text types, struct text wanted)
 	struct text type;
 	uint32_t count;
 
-	if (!list_read(types, &wire, &count))
-		return false;
+	bool readable = list_read(types, &wire, &count);
+
+	assert(readable); /* it was ours, or WANTS_OTHER was read from it */
 	for (; count > 0 && wire_text(&wire, &type); count--)
 		if (text_equal(type, wanted))
 			return true;
@@ -41,8 +44,9 @@ static bool add_types(struct list_writer *list, struct text types)
 	struct text type;
 	uint32_t count;
 
-	if (!list_read(types, &wire, &count))
-		return true;
+	bool readable = list_read(types, &wire, &count);
+
+	assert(readable);
 	for (; count > 0 && wire_text(&wire, &type); count--)
 		if (!list_has(list_end(list), type) && !list_add_text(list, type))
 			return false;
@@ -77,19 +81,30 @@ void registry_relay_filter(struct registry *self, const struct state_user *user)
 	event->registry_relay_filter.types = effects_keep(self->fx, list_end(&list));
 }
 
+/* Strings, no more than there may be (protocol.md 2.5). */
+static bool is_subscriptions(struct text types)
+{
+	struct wire wire;
+	struct text type;
+	uint32_t count;
+
+	if (!list_read(types, &wire, &count) || count > SUBSCRIPTIONS_MAX)
+		return false;
+	while (count > 0 && wire_text(&wire, &type))
+		count--;
+	return count == 0;
+}
+
 void registry_on_app_subscribed(struct registry *self, const struct input *input)
 {
 	const struct stream_event *event = input->event;
 	struct state_user *user = state_user_find(&self->state, event->user_id);
 	struct state_app *app =
 		state_app_find(&self->state, user, event->edge_app_subscribed.package);
-	struct wire wire;
-	uint32_t count;
 
 	if (!app || app->state != APP_RUNNING || app->link != event->edge_app_subscribed.link ||
 	    app->gateway != input->peer.incarnation ||
-	    !list_read(event->edge_app_subscribed.types, &wire, &count) ||
-	    count > SUBSCRIPTIONS_MAX) {
+	    !is_subscriptions(event->edge_app_subscribed.types)) {
 		self->stats.ignored++;
 		return;
 	}

@@ -2,6 +2,8 @@
 /* User sessions, glasses links, and the gateways that hold them (protocol.md 1.2 to 1.6). */
 #include "actors/registry/registry_internal.h"
 
+#include <assert.h>
+
 /* A socket of a user's glasses. */
 struct way {
 	uint64_t gateway, link;
@@ -141,8 +143,7 @@ static void launch_remembered(struct registry *self, struct state_user *user, st
 		struct state_app *app = state_app_at(&self->state, slot);
 
 		slot = app->next;
-		if (app->state != APP_STOPPED)
-			continue;
+		assert(app->state == APP_STOPPED); /* since the session before this one ended */
 		registry_app_launch(self, user, registry_text(self, app->package), app->type);
 	}
 	if (dashboard.length > 0 && !state_app_find(&self->state, user, dashboard) &&
