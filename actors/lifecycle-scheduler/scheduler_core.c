@@ -257,9 +257,8 @@ static void fire(struct scheduler *self, uint32_t timer, struct effects *fx)
 		scheduler_on_gateway_timer(self, slot, fx);
 		return;
 	case SCHEDULER_TIMER_COUNT:
-		break;
+		assert(!"a timer of no kind");
 	}
-	assert(false);
 }
 
 /* Timers of the same stream stand apart by its slot: what is prefetched for the wheel's next
@@ -325,7 +324,7 @@ static void on_story(struct scheduler *self, const struct stream_event *event)
 {
 	if (self->blind && !self->syncing)
 		see_again(self);
-	if (event->type <= STREAM_EVENT_TYPE_MAX && story[event->type])
+	if (story[event->type])
 		story[event->type](self, event);
 }
 

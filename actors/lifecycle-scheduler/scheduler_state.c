@@ -30,7 +30,8 @@ void scheduler_slot_give(struct scheduler_slots *slots, uint32_t slot)
 
 bool scheduler_slot_used(const struct scheduler_slots *slots, uint32_t slot)
 {
-	return slot < slots->high && slots->next[slot] == SLOT_USED;
+	assert(slot < slots->high);
+	return slots->next[slot] == SLOT_USED;
 }
 
 void scheduler_arm(struct scheduler *self, enum scheduler_timer kind, uint32_t slot, int64_t due_ms)
