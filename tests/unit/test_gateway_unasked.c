@@ -2,6 +2,7 @@
 /* Goal: what comes too late, from another life, or from nobody who may say it, changes nothing but
  * a counter.  Method: the branches of the core that neither the other tests nor the simulator take.
  */
+#include "proto/stream_event_table.h"
 #include "tests/lib/gateway_stage.h"
 
 TestSuite(gateway_unasked, .init = stage_open, .fini = stage_close);
@@ -234,4 +235,75 @@ Test(gateway_unasked, nobody_is_an_app_without_a_directory)
 	cr_expect_null(gateway_directory_find(NULL, TEXT(PACKAGE)));
 	cr_expect_not(gateway_app_may_stream(NULL));
 	cr_expect_eq(gateway_text_order(TEXT("a"), TEXT("ab")), -1);
+}
+
+/* ---- what the bus may say, the edge can be told ---- */
+
+static char longest[RELAY_MAX];
+
+/* Every text at its limit, each byte of it to be escaped; enumerations at their @nth value. */
+static struct stream_event at_the_limit(enum stream_event_type type, uint64_t link, unsigned nth)
+{
+	const struct schema *schema = stream_event_schema((uint64_t)type);
+	struct stream_event event = { .type = type };
+
+	for (size_t i = 0; i < schema->field_count; i++) {
+		const struct field *field = &schema->fields[i];
+		void *value = (char *)&event + field->offset;
+
+		if (field->kind == FIELD_STR)
+			*(struct text *)value = (struct text){ longest, (uint32_t)field->limit };
+		else if (field->kind == FIELD_ENUM)
+			*(uint32_t *)value = nth % field->words->count;
+		else if (field->kind == FIELD_U64)
+			*(uint64_t *)value = strcmp(field->name, "link") == 0 ? link : 1;
+		else if (field->kind == FIELD_BOOL)
+			*(bool *)value = nth % 2;
+	}
+	event.user_id = TEXT(USER);
+	return event;
+}
+
+static void expect_sayable(enum stream_event_type type)
+{
+	static char buffer[EDGE_ENCODED_MAX];
+
+	for (size_t i = 0; i < stage_out_count(); i++) {
+		const struct gateway_out *out = stage_out(i);
+
+		if (out->type == GATEWAY_SEND || out->type == GATEWAY_ANSWER ||
+		    out->type == GATEWAY_POST)
+			cr_assert_gt(edge_encode(&out->message, 0, buffer, sizeof buffer), 0, "%s",
+				     stream_event_name(type));
+	}
+}
+
+Test(gateway_unasked, whatever_the_bus_may_say_can_be_said)
+{
+	static const enum role roles[] = { ROLE_REGISTRY, ROLE_SCHEDULER, ROLE_UNMANAGED,
+					   ROLE_MANAGED };
+	unsigned said = 0;
+
+	memset(longest, 1, sizeof longest);
+	for (enum stream_event_type type = 1; type <= STREAM_EVENT_TYPE_MAX; type++) {
+		bool may = false;
+
+		for (size_t i = 0; i < sizeof roles / sizeof roles[0] && stream_event_name(type);
+		     i++)
+			may |= stream_event_may(type, roles[i], ROLE_GATEWAY);
+		for (unsigned nth = 0; may && nth < 16; nth++) {
+			uint64_t links[] = { stage_glasses(), stage_app(PACKAGE) };
+
+			for (size_t i = 0; i < 2; i++) {
+				struct stream_event event = at_the_limit(type, links[i], nth);
+
+				stage_bus(&event);
+				expect_sayable(type);
+				said += stage_out_count() > 0;
+				stage_edge((struct gateway_edge){ .type = GATEWAY_CLOSED,
+								  .link = links[i] });
+			}
+		}
+	}
+	cr_assert_gt(said, 50);
 }
