@@ -128,8 +128,7 @@ static void learn(struct managed *self, struct managed_work *work,
 	struct state_stream *stream = state_stream_at(&self->state, slot);
 	struct text known = managed_text(self, state_managed_of(&self->state, stream)->input_id);
 
-	if (stream->phase == PHASE_CLOSED || stream->rtmp_url.length > 0 ||
-	    !text_equal(known, answer->provider_done.input_id))
+	if (stream->rtmp_url.length > 0 || !text_equal(known, answer->provider_done.input_id))
 		return;
 	if (pool_replace(&self->state.pool, answer->provider_done.ingest, &stream->rtmp_url))
 		managed_deliver_start(self, stream);
