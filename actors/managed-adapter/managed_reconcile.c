@@ -306,7 +306,7 @@ static void absent(struct managed *self, struct managed_work *work)
 	int64_t wait_ms = self->options.create_timeout_ms + MANAGED_SEARCH_MARGIN_MS;
 	bool sure = self->options.provider == PROVIDER_LOCAL;
 
-	if (self->sweep.began_ms - work->since_ms < wait_ms || work->call != 0)
+	if (self->sweep.began_ms - work->since_ms < wait_ms)
 		return; /* the list may be older than what it should show */
 	if (work->absent > 0 && self->sweep.began_ms - work->absent_ms < MANAGED_SEARCH_GAP_MS)
 		return;
