@@ -91,7 +91,7 @@ static void watch_result(struct managed *self, struct ask *ask, const struct str
 	bool told = ask->step == ASK_TOLD || asks_text(&self->asks, ask, ASK_STREAM).length > 0;
 
 	(void)asks_keep(&self->asks, ask, ASK_STREAM, event->stream_id);
-	if (told) {
+	if (told && self->asks.synced) {
 		watch_settle(self, ask, stream);
 		return;
 	}
@@ -284,6 +284,21 @@ static void output_settle(struct managed *self, struct ask *ask, enum output_sta
 	}
 }
 
+/* What the record says became of it. */
+static void output_look(struct managed *self, struct ask *ask, const struct state_stream *stream)
+{
+	const struct state_output *output = NULL;
+
+	if (!stream || !phase_active(stream->phase)) {
+		outputs_refused(self, ask, RESULT_NOT_FOUND, ENDED);
+		return;
+	}
+	output = state_output_find(&self->state, stream, ask->output);
+	ask->look = false;
+	output_settle(self, ask, output ? (enum output_state)output->state : OUTPUT_NONE,
+		      output ? managed_text(self, output->error) : (struct text){ 0 });
+}
+
 static void output_result(struct managed *self, struct ask *ask, const struct stream_event *event)
 {
 	const struct state_stream *stream =
@@ -305,29 +320,11 @@ static void output_result(struct managed *self, struct ask *ask, const struct st
 		asks_drop(&self->asks, ask);
 		return;
 	}
-	const struct state_output *output =
-		stream ? state_output_find(&self->state, stream, ask->output) : NULL;
-
-	if (output)
-		output_settle(self, ask, (enum output_state)output->state,
-			      managed_text(self, output->error));
-	else if (told || ask->again) /* it has come and gone */
-		output_settle(self, ask, OUTPUT_NONE, (struct text){ 0 });
-}
-
-/* Behind a snapshot the record alone says what became of it. */
-static void output_look(struct managed *self, struct ask *ask, const struct state_stream *stream)
-{
-	const struct state_output *output = NULL;
-
-	if (!stream || !phase_active(stream->phase)) {
-		outputs_refused(self, ask, RESULT_NOT_FOUND, ENDED);
-		return;
-	}
-	output = state_output_find(&self->state, stream, ask->output);
-	ask->look = false;
-	output_settle(self, ask, output ? (enum output_state)output->state : OUTPUT_NONE,
-		      output ? managed_text(self, output->error) : (struct text){ 0 });
+	if (!self->asks.synced)
+		return; /* the rows will tell */
+	if (!stream || !phase_active(stream->phase) || told || ask->again ||
+	    state_output_find(&self->state, stream, ask->output))
+		output_look(self, ask, stream);
 }
 
 void managed_asks_output(struct managed *self, struct text stream_id,
