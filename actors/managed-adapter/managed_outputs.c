@@ -326,10 +326,9 @@ void managed_output_done(struct managed *self, struct managed_work *work,
 	struct output_work *item = NULL;
 
 	for (unsigned i = 0; i < OUTPUTS_MAX; i++)
-		if (work->outputs[i].number == answered->output &&
-		    work->outputs[i].call == answered->number)
+		if (work->outputs[i].call == answered->number)
 			item = &work->outputs[i];
-	if (!work->used || !item || !stream || stream->phase == PHASE_CLOSED) {
+	if (!item || stream->phase == PHASE_CLOSED) {
 		self->stats.answers_late++;
 		return;
 	}

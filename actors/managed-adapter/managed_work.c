@@ -308,8 +308,7 @@ void managed_work_step(struct managed *self, struct managed_work *work)
 {
 	const struct state_stream *stream = managed_stream_of(self, work);
 
-	if (!stream || !managed_serves(self, stream))
-		return;
+	assert(stream); /* a work ends with its record */
 	if (work->call == 0 && work->due_ms <= self->now_ms)
 		stage_step(self, work, stream);
 	if (stream->phase != PHASE_CLOSED && work->outputs_ms <= self->now_ms)
@@ -362,14 +361,12 @@ void managed_work_done(struct managed *self, const struct managed_call *call,
 
 /* ---- behind a snapshot ---- */
 
-static bool adopt(struct managed *self, const struct state_stream *stream)
+static void adopt(struct managed *self, const struct state_stream *stream)
 {
 	const struct state_managed *managed = state_managed_of(&self->state, stream);
 
 	if (managed->input != INPUT_READY)
-		return true;
-	if (effects_room(self->fx) < 2)
-		return false;
+		return;
 	struct stream_event *event = effects_add(
 		self->fx, EFFECT_CALL, (struct peer){ ROLE_PROVIDER, 0 }, EVENT_PROVIDER_ADOPT);
 
@@ -378,7 +375,6 @@ static bool adopt(struct managed *self, const struct state_stream *stream)
 	event->epoch = stream->epoch;
 	event->provider_adopt.input_id = managed_text(self, managed->input_id);
 	event->provider_adopt.ingest = managed_text(self, stream->rtmp_url);
-	return true;
 }
 
 void managed_adopt_begin(struct managed *self)
@@ -401,8 +397,9 @@ void managed_adopt_step(struct managed *self)
 		const struct state_stream *stream = state_stream_at(&self->state, self->adopt_slot);
 
 		if (stream && managed_serves(self, stream)) {
-			if (effects_room(self->fx) < MANAGED_WORK_ROOM || !adopt(self, stream))
+			if (effects_room(self->fx) < MANAGED_WORK_ROOM)
 				return;
+			adopt(self, stream);
 			managed_work_follow(self, stream);
 			managed_work_of(self, stream)->paced = stream->phase == PHASE_CLOSED;
 		}
