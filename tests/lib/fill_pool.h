@@ -8,6 +8,7 @@ static inline void fill_pool(struct pool *pool)
 {
 	static const char bytes[POOL_TEXT_MAX];
 
+	pool_settle(pool);
 	for (uint32_t length = POOL_TEXT_MAX; length >= POOL_BLOCK_MIN; length /= 2) {
 		struct pooled kept;
 
