@@ -310,3 +310,71 @@ Test(managed_destination, texts_beyond_their_limits_are_cut)
 	cr_assert_eq(destination.name.length, OUTPUT_NAME_MAX);
 	cr_assert_str_eq(destination.error, "URL too long");
 }
+
+/* Other odd forms ------------------------------------------------------------------------------ */
+
+Test(managed_destination, odd_names_and_ports)
+{
+	static const struct row rows[] = {
+		{ "rtmp://a:1-2/k", NO_HOST }, { "rtmp://a~b/k", NO_HOST },
+		{ "rtmp://a=b/k", NO_HOST },   { "rtmp://a,b/k", NO_HOST },
+		{ "rtmp://./k", NO_HOST },     { "rtmp://a.-b/k", NULL },
+	};
+	char url[OUTPUT_URL_MAX] = "rtmp://";
+
+	CHECK(rows, false);
+	memset(url + 7, 'a', 254); /* one more than a name may have */
+	cr_expect_str_eq(managed_destination_error(text_of(url), false), NO_HOST);
+	url[7 + 253] = '\0';
+	cr_expect_null(managed_destination_error(text_of(url), false));
+}
+
+Test(managed_destination, odd_addresses)
+{
+	static const struct row rows[] = {
+		{ "rtmp://0XA.0.0.1/k", NOT_ALLOWED },
+		{ "rtmp://0X7F000001/k", NOT_ALLOWED },
+		{ "rtmp://0xG/k", NO_HOST },
+		{ "rtmp://0xg/k", NO_HOST },
+		{ "rtmp://1.2.3.4-/k", NO_HOST },
+		{ "rtmp://[FE80::1]/k", NOT_ALLOWED },
+		{ "rtmp://[::1:0:5]/k", NOT_ALLOWED },
+		{ "rtmp://[64:1::808:808]/k", NOT_ALLOWED },
+		{ "rtmp://[::ffff:8.8.x.8]/k", NO_HOST },
+		{ "rtmp://[::ffff:8.8.300.8]/k", NO_HOST },
+		{ "rtmp://[::ffff:8.8..8]/k", NO_HOST },
+		{ "rtmp://[::ffff:8.8.8]/k", NO_HOST },
+		{ "rtmp://[::ffff:8.8.8.1000]/k", NO_HOST },
+	};
+
+	CHECK(rows, false);
+	cr_expect_eq(managed_address_4((struct text){ 0 }), ADDRESS_NONE);
+	cr_expect_eq(managed_address_6((struct text){ 0 }), ADDRESS_INVALID);
+}
+
+Test(managed_destination, addresses_as_bytes)
+{
+	static const struct {
+		uint8_t bytes[MANAGED_ADDRESS_SIZE];
+		enum managed_address address;
+	} rows[] = {
+		{ { 0x20, 1, 0x48, 0x60, [15] = 1 }, ADDRESS_PUBLIC },
+		{ { [10] = 0xff, 0xff, 127, 0, 0, 1 }, ADDRESS_INTERNAL },
+		{ { [10] = 0xff, 0xff, 8, 8, 8, 8 }, ADDRESS_PUBLIC },
+		{ { 0xfe, 0x80, [15] = 1 }, ADDRESS_INTERNAL },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		cr_expect_eq(managed_address_judge(rows[i].bytes), rows[i].address, "row %zu", i);
+}
+
+Test(managed_destination, members_that_are_none)
+{
+	char buffer[MANAGED_DESTINATION_BYTES];
+	struct managed_destination destination;
+
+	cr_expect_not(managed_destination_at(TEXT("[1]"), 0, false, buffer, &destination));
+	cr_expect_not(managed_destination_at(TEXT("[{}]"), 0, false, buffer, &destination));
+	cr_expect_not(managed_destinations_ok(TEXT("[{\"url\":\"rtmp://a/k\",}]")));
+	cr_expect_not(managed_destinations_ok(TEXT("[{\"url\":\"rtmp://a/k\" \"name\"}]")));
+}
