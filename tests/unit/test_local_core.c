@@ -360,3 +360,62 @@ Test(local_core, unknown_children_change_nothing)
 	local_child_ended(core, serial, "ended", 1100);
 	expect_step(1100, LOCAL_STEP_NONE);
 }
+
+/* Odd moments ---------------------------------------------------------------------------------- */
+
+Test(local_core, an_address_without_a_key_is_not_adopted)
+{
+	cr_expect_null(local_adopt(core, TEXT("two"), TEXT("rtmp://h/live/two?x=1")));
+	cr_expect_null(local_find(core, TEXT("two")));
+}
+
+Test(local_core, statistics_of_others_and_of_nobody)
+{
+	struct local_stat stat = { .pid = WORKER,
+				   .streams = TEXT("<stream><name>ghost</name><client><id>5</id>"
+						   "<publishing/><active/></client></stream>"
+						   "<stream><name>one</name><client><id>6</id>"
+						   "</client></stream>") };
+
+	local_see(core, &stat, 1000);
+	cr_expect_eq(input->client, 0, "who only reads does not publish");
+	expect_step(1000, LOCAL_STEP_NONE);
+	go_live(1001);
+	cr_expect_not(local_is_waiting(core));
+}
+
+/* It may see the end of its source before we are told. */
+Test(local_core, a_copy_that_ends_with_its_source_has_not_failed)
+{
+	struct local_output *output = live_output();
+
+	publish_done("one", 5);
+	local_child_ended(core, output->serial, "connection lost", 1100);
+	cr_expect_eq(output->state, OUTPUT_IDLE);
+}
+
+Test(local_core, what_a_copy_does_while_it_is_stopped_is_no_news)
+{
+	struct local_output *output = live_output();
+
+	local_child_moved(core, output->serial, 1100); /* active; nobody was told */
+	local_output_remove(output);
+	expect_step(1101, LOCAL_STEP_STOP);
+	local_child_moved(core, output->serial, 1102);
+	cr_expect_eq(output->moved_ms, 1100);
+	expect_step(1103, LOCAL_STEP_NONE);
+	cr_expect_eq(local_deadline(core), INT64_MAX);
+	local_child_ended(core, output->serial, NULL, 1104);
+	cr_expect_eq(output->number, 0, "its place is free");
+}
+
+Test(local_core, the_deadline_is_that_of_the_first)
+{
+	struct local_output *output = live_output();
+
+	cr_assert(local_output_add(input, 2, TEXT("rtmp://b/live/key")));
+	expect_step(1500, LOCAL_STEP_START); /* the second */
+	cr_expect_eq(local_deadline(core), 1002 + LOCAL_STALLED_MS);
+	local_child_moved(core, output->serial, 1600);
+	cr_expect_eq(local_deadline(core), 1500 + LOCAL_STALLED_MS);
+}

@@ -61,6 +61,7 @@ ParameterizedTestParameters(local_text, form)
 		{ "key=%", "key", "", false },
 		{ "key=%4", "key", "", false },
 		{ "key=%4g", "key", "", false },
+		{ "key=%g4", "key", "", false },
 		{ "key=%00", "key", "", false },
 		{ "key=0123456789012345678901234567890", "key", "0123456789012345678901234567890",
 		  true },
@@ -121,6 +122,29 @@ Test(local_text, statistics_that_were_cut_off_are_refused)
 	cr_expect_not(local_stat_read(TEXT("<rtmp><pid>x</pid></rtmp>"), &stat));
 	cr_expect_not(local_stat_read(TEXT("<rtmp><pid>1</pid></rtmp>"), &stat));
 	cr_expect_not(local_stat_read(TEXT("<html>404</html>"), &stat));
+	cr_expect_not(local_stat_read(TEXT("<rtmp></rtmp>"), &stat));
+	cr_expect_not(local_stat_read(TEXT("<rtmp><pid>1</pid><application></application></rtmp>"),
+				      &stat));
+}
+
+Test(local_text, a_publisher_without_a_number_is_none)
+{
+	struct text streams = TEXT(STREAM("one", "<client><publishing/></client>")
+					   STREAM("two", CLIENT("x", "<publishing/><active/>")));
+	struct local_stat_stream stream;
+
+	for (unsigned i = 0; i < 2; i++) {
+		cr_assert(local_stat_next(&streams, &stream));
+		cr_expect(stream.client == 0 && !stream.active);
+	}
+}
+
+Test(local_text, an_escape_that_is_cut_by_a_zero)
+{
+	char value[32];
+
+	cr_expect_not(local_form_field(TEXT("key=%\0aa"), "key", value, sizeof value));
+	cr_expect_not(local_form_field(TEXT("key=%a\0a"), "key", value, sizeof value));
 }
 
 struct destination_row {
@@ -144,6 +168,7 @@ ParameterizedTestParameters(local_text, destination)
 		{ "RTMP://a/live/key", "", "", "" },
 		{ "rtmp://u:p@a/live/key", "", "", "" },
 		{ "rtmp://a?b/live/key", "", "", "" },
+		{ "rtmp://a#b/live/key", "", "", "" },
 		{ "rtmp://a/live/k ey", "", "", "" },
 		{ "rtmp://a/live/k\ney", "", "", "" },
 		{ "rtmp://a/live/k\x80y", "", "", "" },

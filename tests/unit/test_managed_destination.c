@@ -376,5 +376,7 @@ Test(managed_destination, members_that_are_none)
 	cr_expect_not(managed_destination_at(TEXT("[1]"), 0, false, buffer, &destination));
 	cr_expect_not(managed_destination_at(TEXT("[{}]"), 0, false, buffer, &destination));
 	cr_expect_not(managed_destinations_ok(TEXT("[{\"url\":\"rtmp://a/k\",}]")));
+	cr_expect_not(managed_destination_at(TEXT("[{\"url\":\"rtmp://a/k\",}]"), 0, false, buffer,
+					     &destination));
 	cr_expect_not(managed_destinations_ok(TEXT("[{\"url\":\"rtmp://a/k\" \"name\"}]")));
 }
