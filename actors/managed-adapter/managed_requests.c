@@ -309,8 +309,6 @@ static void output_result(struct managed *self, struct ask *ask, const struct st
 		outputs_refused(self, ask, result, words_name(&result_words, result));
 		return;
 	}
-	bool told = ask->step == ASK_TOLD;
-
 	ask->cause = event->cause;
 	ask->output = event->stream_result.output;
 	ask->step = ASK_WAITING;
@@ -320,10 +318,8 @@ static void output_result(struct managed *self, struct ask *ask, const struct st
 		asks_drop(&self->asks, ask);
 		return;
 	}
-	if (!self->asks.synced)
-		return; /* the rows will tell */
-	if (!stream || !phase_active(stream->phase) || told || ask->again ||
-	    state_output_find(&self->state, stream, ask->output))
+	/* Else its story, or the rows of a snapshot, will tell. */
+	if (self->asks.synced && self->asks.seq >= ask->cause)
 		output_look(self, ask, stream);
 }
 

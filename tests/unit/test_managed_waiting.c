@@ -292,6 +292,46 @@ Test(managed_waiting, a_result_behind_its_story_in_the_middle_of_a_snapshot)
 /* Outputs by REST -------------------------------------------------------------------------------
  */
 
+/* The list is the owner's, also if it was another who was fast enough to join what it opens. */
+Test(managed_waiting, a_list_of_another_than_the_owner_is_not_used)
+{
+	stage.registry_late = true;
+	stage_watch("pa", 1);
+	stage_watch_to("pb", 2, DESTINATIONS);
+	stage.hold = stage.story_late = true;
+	stage.registry_late = false;
+	stage_let_through();
+	stage_resync();
+	stage_pass(20);
+	stage.hold = false;
+	stage_release();
+	stage_pass(2000);
+	cr_assert_not(stage_said("out+"), "%s", stage.log);
+	cr_assert(stage_said("done 2 ok"), "%s", stage.log);
+}
+
+/* More than one call has room for wait behind a snapshot. */
+Test(managed_waiting, all_are_answered_from_a_snapshot)
+{
+	enum { MANY = 300 };
+
+	streaming();
+	stage_rows();
+	for (unsigned i = 0; i < MANY; i++) {
+		stage_watch("pa", 1000 + i);
+		struct ask *ask = asks_find(&stage.managed->asks, GATEWAY, 1000 + i);
+		struct text id = of_stream(EVENT_STREAM_JOINED).stream_id;
+
+		cr_assert(asks_keep(&stage.managed->asks, ask, ASK_STREAM, id));
+		stage.managed->asks.parked--;
+		ask->step = ASK_ANSWERED; /* before the snapshot began */
+	}
+	stage_synced();
+	stage_pass(10);
+	cr_assert_eq(count_of(" ok"), MANY);
+	cr_assert_eq(stage.managed->asks.high, 0);
+}
+
 Test(managed_waiting, who_has_left_sees_no_outputs)
 {
 	streaming();
@@ -403,6 +443,18 @@ Test(managed_waiting, an_output_that_the_snapshot_does_not_have)
 	stage_handle(&(struct input){ .type = INPUT_SYNCED, .seq = stage.registry->seq });
 	cr_assert_eq(stage.managed->asks.high, 0);
 	stage_resync();
+}
+
+/* Added before the snapshot, removed before it too; the answer comes behind it. */
+Test(managed_waiting, an_output_that_was_gone_before_the_snapshot)
+{
+	streaming();
+	stage.registry_late = true;
+	stage_output_add("pa", 2, "rtmp://a/k", "");
+	stage_resync();
+	stage_forget();
+	result_of(2, RESULT_OK, 1);
+	stage_expect("outputs 2 not_found 0 The output was removed");
 }
 
 Test(managed_waiting, an_output_whose_stream_the_snapshot_does_not_have)
