@@ -138,7 +138,7 @@ static void end(struct managed *self, enum result result, struct text reason)
 	}
 	sweep->asker = (struct managed_asker){ 0 };
 	sweep->step = SWEEP_IDLE;
-	sweep->due_ms = sweep->wanted || sweep->next.waits ? self->now_ms : interval_after(self);
+	sweep->due_ms = sweep->wanted ? self->now_ms : interval_after(self);
 }
 
 void managed_sweep_stop(struct managed *self)
@@ -204,7 +204,7 @@ static bool in_ledger(struct managed *self, const struct listed *listed)
 
 	if (work)
 		stream = managed_stream_of(self, work);
-	if (!stream || stream->kind != KIND_MANAGED || !managed_serves(self, stream))
+	if (!stream || !managed_serves(self, stream))
 		return false;
 	const struct state_managed *managed = state_managed_of(&self->state, stream);
 

@@ -321,3 +321,36 @@ Test(cloudflare_odd, a_webhook_without_a_time_is_believed)
 		200);
 	cr_expect_eq(effects.says, 1, "nothing is known to be newer");
 }
+
+Test(cloudflare_odd, without_a_token_outputs_are_not_asked_for)
+{
+	make(PLAYBACK);
+	call_output_add(ID, "rtmp://h/a/k");
+	reply(200, OK_OF("{\"uid\":\"" OUT "\"}"));
+	call_describe(ID);
+	core->unconfigured_ms = now_ms + 1000;
+	reply(200, "{\"live\":true}");
+	cr_expect_eq(said(CALL_OK)->provider_done.ingest_state, INGEST_LIVE);
+}
+
+Test(cloudflare_odd, behind_the_last_page_there_is_nothing)
+{
+	call_list(0);
+	reply(200, OK_OF("{\"liveInputs\":[{\"uid\":\"" ID "\"}],\"total\":1}"));
+	call_list(1);
+	cr_assert_str_eq(asked(), "");
+	cr_assert_eq(fx.says, 1);
+	cr_expect_eq(fx.say[0].type, EVENT_PROVIDER_PAGE);
+	cr_expect_eq(fx.say[0].provider_page.next_page, 0);
+}
+
+/* Of a test installation. */
+Test(cloudflare_plain, a_host_without_tls_is_asked_if_that_is_allowed)
+{
+	stage_options.plain = true;
+	stage_open();
+	make(",\"playback\":{\"hls\":\"http://h:1/" ID "/manifest/video.m3u8\"}");
+	call_describe(ID);
+	cr_expect_str_eq(asked(), "GET /" ID "/lifecycle");
+	stage_close();
+}

@@ -321,6 +321,19 @@ Test(managed_answers, what_is_made_finds_no_room)
 	expect_refused_and_deleted();
 }
 
+Test(managed_answers, a_reason_that_finds_no_room_is_left_out)
+{
+	stage.hold = true;
+	stage_watch("pa", 1);
+	fill_pool(&stage.managed->texts);
+	stage_plan(EVENT_PROVIDER_CREATE, CALL_REFUSED, "a reason that needs room of its own");
+	stage.hold = false;
+	stage_release();
+	cr_assert(stage_said("done 1 INTERNAL_ERROR: Failed to create live stream: no answer from "
+			     "the provider"),
+		  "%s", stage.log);
+}
+
 Test(managed_answers, what_is_made_in_the_middle_of_a_snapshot_finds_no_room)
 {
 	static const char reason[] = "a reason that needs room of its own";

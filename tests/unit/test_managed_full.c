@@ -155,6 +155,10 @@ Test(managed_full, all_streams_have_their_turn, .init = setup_many)
 	stage_pass(1000);
 	cr_assert_eq(stage.managed->sweep.done_ms >= 0, true);
 	cr_assert_eq(stage.managed->stats.in_use, MANY);
+	stage_ask(9, false, false);
+	stage_pass(1000);
+	cr_assert_eq(count_of("row N"), MANY, "each has its row");
+	cr_assert(stage_said("report ok in_use=300 owed=0 leaks=0 foreign=0 deleted=0 rows=300"));
 }
 
 /* Those that find no room beside the others are asked for from the beginning. */
@@ -387,6 +391,53 @@ Test(managed_full, what_is_settled_while_a_snapshot_is_read)
 	stage_pass(100);
 	cr_assert_eq(stage.managed->works[0].stage, STAGE_NONE);
 	cr_assert_eq(stage.gone_said, 0);
+}
+
+Test(managed_full, a_record_that_is_another_providers_behind_a_snapshot)
+{
+	stage.hold = true;
+	open_stream(7, PROVIDER_CLOUDFLARE);
+	stage_handle(&(struct input){ .type = INPUT_RESYNC });
+	open_stream(7, PROVIDER_LOCAL);
+	synced();
+	stage_pass(100);
+	cr_assert_not(stage.managed->works[0].used);
+	stage.hold = false;
+	stage_release();
+	cr_assert_eq(stage.managed->stats.answers_late, 1);
+}
+
+Test(managed_full, a_session_that_ends_is_still_told)
+{
+	struct stream_event ending = { .type = EVENT_SESSION_ENDING, .user_id = TEXT("u@x") };
+
+	stage.device_silent = true;
+	stage_watch("pa", 1);
+	stage_forget();
+	story(ending);
+	ending.type = EVENT_LINK_CHANGED;
+	ending.link_changed.link = 11;
+	ending.link_changed.gateway = GATEWAY;
+	ending.link_changed.state = LINK_UP;
+	story(ending);
+	stage_expect("G start S1 rtmp://in/I1");
+}
+
+Test(managed_full, the_oldest_user_makes_room)
+{
+	const struct state_user *user = state_user_find(&stage.managed->state, TEXT("u@x"));
+	char name[16];
+	int64_t wait_s;
+
+	stage.managed->options.provisions_per_user_per_min = 1;
+	stage.managed->options.provisions_per_min = 100000;
+	for (uint32_t i = 0; i < 2 * MANAGED_RATES; i++) {
+		stage.managed->now_ms++;
+		(void)snprintf(name, sizeof name, "u%u", i);
+		cr_assert_not(managed_governed(stage.managed, user, text_of(name), &wait_s));
+		cr_assert(managed_governed(stage.managed, user, text_of(name), &wait_s),
+			  "the newest is remembered");
+	}
 }
 
 Test(managed_full, two_records_that_name_one_input)

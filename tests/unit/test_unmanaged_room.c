@@ -175,6 +175,19 @@ Test(unmanaged_room, what_is_asked_behind_a_snapshot_is_not_answered_by_it)
 	cr_assert_eq(core.asks.high, 0);
 }
 
+Test(unmanaged_room, a_status_while_a_snapshot_is_read_is_not_told)
+{
+	struct stream_event status = story_stream("u0", "s0", 100, EVENT_STREAM_STATUS);
+
+	open_streams(0, 1, true);
+	tell(story_app_up("u0", "pa", GATEWAY, 21));
+	status.stream_status.status = DEVICE_STREAMING;
+	status.stream_status.phase = PHASE_LIVE;
+	tell(status);
+	cr_assert_eq(fx.count, 0);
+	cr_assert_eq(state_stream_find(&core.state, TEXT("s0"))->phase, PHASE_LIVE);
+}
+
 Test(unmanaged_room, an_end_of_a_user_who_is_gone_is_told_to_nobody)
 {
 	open_streams(0, 1, false);
