@@ -127,6 +127,18 @@ static inline const struct state_stream *managed_stream_of(const struct managed 
 	return state_stream_at(&self->state, (uint32_t)(work - self->works));
 }
 
+/* The name of its input: as the story told it, or, if the mirror had no room for that, as the
+ * provider did.  Empty: not known.
+ */
+static inline struct text managed_input_of(const struct managed *self,
+					   const struct managed_work *work,
+					   const struct state_stream *stream)
+{
+	struct text told = managed_text(self, state_managed_of(&self->state, stream)->input_id);
+
+	return told.length > 0 ? told : pool_text(&self->texts, work->input_id);
+}
+
 /* The user's running stream if it is a managed one, or NULL. */
 const struct state_stream *managed_active(const struct managed *self,
 					  const struct state_user *user);

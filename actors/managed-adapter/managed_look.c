@@ -57,8 +57,7 @@ void managed_look_step(struct managed *self, struct managed_work *work,
 	event->stream_id = managed_text(self, stream->id);
 	event->epoch = stream->epoch;
 	event->provider_describe.call = work->call;
-	event->provider_describe.input_id =
-		managed_text(self, state_managed_of(&self->state, stream)->input_id);
+	event->provider_describe.input_id = managed_input_of(self, work, stream);
 	work->due_ms = next_look(self, work);
 }
 

@@ -117,8 +117,7 @@ void managed_tell_gone(struct managed *self, struct managed_work *work, struct t
 	const struct state_stream *stream = managed_stream_of(self, work);
 	struct stream_event *event = managed_command(self, stream, EVENT_INPUT_GONE);
 
-	event->input_gone.input_id =
-		managed_text(self, state_managed_of(&self->state, stream)->input_id);
+	event->input_gone.input_id = managed_input_of(self, work, stream);
 	event->input_gone.detail = detail;
 	managed_work_enter(self, work, STAGE_GONE, self->now_ms + MANAGED_SETTLE_MS);
 }
@@ -136,7 +135,10 @@ static void follow_owed(struct managed *self, struct managed_work *work,
 {
 	enum managed_stage stage = (enum managed_stage)work->stage;
 
-	if (state_managed_of(&self->state, stream)->input_id.length > 0) {
+	bool ready = stage == STAGE_START || stage == STAGE_LIVE;
+
+	if (state_managed_of(&self->state, stream)->input_id.length > 0 ||
+	    (ready && work->input_id.length > 0)) {
 		if (stage != STAGE_DELETE && stage != STAGE_GONE)
 			managed_work_enter(self, work, STAGE_DELETE, self->now_ms);
 		return;
@@ -146,7 +148,7 @@ static void follow_owed(struct managed *self, struct managed_work *work,
 	else if ((stage == STAGE_CREATE || stage == STAGE_FAILED) && work->call == 0 &&
 		 !work->doubt)
 		managed_tell_gone(self, work, TEXT("never made"));
-	else if (stage == STAGE_NONE || stage == STAGE_FAILED ||
+	else if (stage == STAGE_NONE || stage == STAGE_FAILED || ready ||
 		 (stage == STAGE_CREATE && work->call == 0))
 		search(self, work);
 }
@@ -247,8 +249,7 @@ static void delete_step(struct managed *self, struct managed_work *work,
 	event->stream_id = managed_text(self, stream->id);
 	event->epoch = stream->epoch;
 	event->provider_delete.call = work->call;
-	event->provider_delete.input_id =
-		managed_text(self, state_managed_of(&self->state, stream)->input_id);
+	event->provider_delete.input_id = managed_input_of(self, work, stream);
 }
 
 static void delete_done(struct managed *self, struct managed_work *work,

@@ -234,6 +234,41 @@ Test(managed_full, a_mirror_without_room_counts_what_it_could_not_take)
 	cr_assert_eq(state_hash(&stage.managed->state), state_hash(&stage.registry->state));
 }
 
+/* Its name is known from the answer; the mirror had no room for it. */
+Test(managed_full, an_input_whose_name_found_no_room_is_deleted)
+{
+	stage.hold = true;
+	stage_watch("pa", 1);
+	fill_pool(&stage.managed->state.pool);
+	stage.hold = false;
+	stage_release();
+	stage_pass(3000);
+	stage_stop("pa", 2);
+	stage_pass(100000);
+	cr_assert_eq(stage_inputs_there(), 0, "%s", stage.log);
+	cr_assert_eq(stage.registry->state.streams_count, 0);
+}
+
+/* Nor had anything else: lists find it, once there is room. */
+Test(managed_full, an_input_whose_name_is_not_known_at_all_is_looked_for)
+{
+	stage.hold = true;
+	stage_watch("pa", 1);
+	fill_pool(&stage.managed->state.pool);
+	stage.hold = false;
+	stage_release();
+	managed_work_end(stage.managed, 0); /* the name, and all else that is known of it */
+	stage.managed->works[0].used = true;
+	stage.managed->works[0].stage = STAGE_START;
+	stage_stop("pa", 2);
+	stage_pass(100);
+	cr_assert_eq(stage.managed->works[0].stage, STAGE_SEARCH);
+	stage_resync();
+	stage_pass(200000);
+	cr_assert_eq(stage_inputs_there(), 0, "%s", stage.log);
+	cr_assert_eq(stage.registry->state.streams_count, 0);
+}
+
 Test(managed_full, a_full_list_of_effects_leaves_the_timers_for_the_next_call)
 {
 	struct managed *core = stage.managed;
