@@ -18,6 +18,14 @@ struct reader {
 	bool missed; /* members went by while there was no schema */
 };
 
+/* @value is an object, so it opens. */
+static void open_object(struct json_walk *walk, const struct json_value *value)
+{
+	bool opened = json_open(walk, value->raw, JSON_KIND_OBJECT);
+
+	assert(opened);
+}
+
 static void *member_of(struct edge_message *message, const struct edge_row *row)
 {
 	return (char *)message + row->offset;
@@ -102,15 +110,39 @@ static void on_verbatim(struct reader *self, unsigned index, const struct json_v
 		set_text(self, index, value->raw, value->raw.length <= row->limit);
 }
 
+static void on_number(struct reader *self, unsigned index, const struct json_value *value)
+{
+	switch (json_u64(value, member_of(&self->message, &self->schema->rows[index]))) {
+	case JSON_IN_RANGE:
+		set_present(self, index);
+		return;
+	case JSON_OUT_OF_RANGE:
+		self->out_of_range |= UINT32_C(1) << index;
+		return;
+	case JSON_NO_INTEGER:
+		return;
+	}
+}
+
 static void on_member(struct reader *self, unsigned first, const struct json_value *key,
 		      const struct json_value *value);
+
+static void on_object(struct reader *self, unsigned index, const struct json_value *value)
+{
+	struct json_walk walk;
+	struct json_value key, inner;
+
+	if (value->kind != JSON_KIND_OBJECT)
+		return;
+	open_object(&walk, value);
+	set_present(self, index);
+	while (json_next(&walk, &key, &inner))
+		on_member(self, index + 1, &key, &inner);
+}
 
 static void on_value(struct reader *self, unsigned index, const struct json_value *value)
 {
 	const struct edge_row *row = &self->schema->rows[index];
-	void *member = member_of(&self->message, row);
-	struct json_walk walk;
-	struct json_value key, inner;
 
 	clear(self, index);
 	switch (row->kind) {
@@ -122,28 +154,14 @@ static void on_value(struct reader *self, unsigned index, const struct json_valu
 		on_verbatim(self, index, value);
 		return;
 	case EDGE_BOOL:
-		if (json_bool(value, member))
+		if (json_bool(value, member_of(&self->message, row)))
 			set_present(self, index);
 		return;
 	case EDGE_U64:
-		switch (json_u64(value, member)) {
-		case JSON_IN_RANGE:
-			set_present(self, index);
-			return;
-		case JSON_OUT_OF_RANGE:
-			self->out_of_range |= UINT32_C(1) << index;
-			return;
-		case JSON_NO_INTEGER:
-			return;
-		}
+		on_number(self, index, value);
 		return;
 	case EDGE_OPEN:
-		if (value->kind != JSON_KIND_OBJECT ||
-		    !json_open(&walk, value->raw, JSON_KIND_OBJECT))
-			return;
-		set_present(self, index);
-		while (json_next(&walk, &key, &inner))
-			on_member(self, index + 1, &key, &inner);
+		on_object(self, index, value);
 		return;
 	case EDGE_WHEN:
 	case EDGE_NOW:
@@ -255,14 +273,14 @@ static int finish(struct reader *self)
 	return 0;
 }
 
-/* @json without the white space around it. */
+/* @json, which is an object, without the white space around it. */
 static struct text trim(struct text json)
 {
-	while (json.length > 0 && strchr(" \t\r\n", json.bytes[0])) {
+	while (json.bytes[0] != '{') {
 		json.bytes++;
 		json.length--;
 	}
-	while (json.length > 0 && strchr(" \t\r\n", json.bytes[json.length - 1]))
+	while (json.bytes[json.length - 1] != '}')
 		json.length--;
 	return json;
 }
@@ -274,10 +292,8 @@ int edge_decode(const struct edge_input *input, struct edge_message *out)
 	int r;
 
 	assert(input->scratch);
-	if (!scan(&self))
-		return json_read(input->json, &document) && document.kind != JSON_KIND_OBJECT
-			       ? EDGE_E_NOT_OBJECT
-			       : EDGE_E_NOT_JSON;
+	if (!scan(&self)) /* an object would have been scanned */
+		return json_read(input->json, &document) ? EDGE_E_NOT_OBJECT : EDGE_E_NOT_JSON;
 	r = settle(&self);
 	if (r == EDGE_E_UNKNOWN)
 		*out = (struct edge_message){ .type_name = self.message.type_name };
@@ -296,14 +312,13 @@ void edge_subscriptions(struct text array, struct json_walk *walk)
 		*walk = (struct json_walk){ .ended = true };
 }
 
-/* The last "stream" of an object; @out stays as it is if there is none. */
-static void stream_of(struct text object, struct json_value *out)
+/* The last "stream" of @object; @out stays as it is if there is none. */
+static void stream_of(const struct json_value *object, struct json_value *out)
 {
 	struct json_walk walk;
 	struct json_value key, value;
 
-	if (!json_open(&walk, object, JSON_KIND_OBJECT))
-		return;
+	open_object(&walk, object);
 	while (json_next(&walk, &key, &value))
 		if (json_is(&key, TEXT("stream")))
 			*out = value;
@@ -316,7 +331,7 @@ bool edge_subscription_next(struct json_walk *walk, char buffer[TYPE_NAME_MAX], 
 
 	while (json_next(walk, NULL, &value)) {
 		if (value.kind == JSON_KIND_OBJECT)
-			stream_of(value.raw, &value);
+			stream_of(&value, &value);
 		if (!json_text(&value, buffer, TYPE_NAME_MAX, &name) || name.length == 0)
 			continue;
 		*out = name;

@@ -33,20 +33,19 @@ static bool says_something(const struct encoder *self, unsigned index)
 		return text->length > 0 && !(row->flags & EDGE_EMPTY && text_is(*text, "{}"));
 	case EDGE_BOOL:
 		return *(const bool *)member;
-	case EDGE_U64:
-		return *(const uint64_t *)member != 0;
-	case EDGE_WHEN:
-		return *(const int64_t *)member != 0;
 	case EDGE_OPEN:
 		for (unsigned i = index + 1; self->schema->rows[i].kind != EDGE_CLOSE; i++)
 			if (says_something(self, i))
 				return true;
 		return false;
+	case EDGE_U64:
+	case EDGE_WHEN:
 	case EDGE_NOW:
 	case EDGE_FIXED:
 	case EDGE_CLOSE:
-		return false;
+		break;
 	}
+	assert(!"a row that is always written");
 	return false;
 }
 

@@ -175,7 +175,7 @@ static const char *scan_digits(const char *at, const char *end)
 
 static const char *scan_number(const char *at, const char *end)
 {
-	if (at < end && *at == '-')
+	if (*at == '-') /* there is a byte: it told what this may be */
 		at++;
 	if (at < end && *at == '0')
 		at++;

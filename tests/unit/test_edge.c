@@ -374,6 +374,10 @@ static void writes_of_outputs(void)
 	       "\"maxPerStream\":10,\"maxPerApp\":10}",
 	       .stream_id = TEXT(S1), .outputs = TEXT("[{\"outputId\":\"7\"}]"), .total = 1,
 	       .stream_max = 10, .app_max = 10);
+	EXPECT(OUTPUT_LIST, output_list,
+	       "{\"streamId\":\"" S1
+	       "\",\"outputs\":[],\"total\":0,\"maxPerStream\":10,\"maxPerApp\":10}",
+	       .stream_id = TEXT(S1), .stream_max = 10, .app_max = 10);
 	EXPECT(OUTPUT_ERROR, output_error,
 	       "{\"error\":\"STREAM_NOT_FOUND\",\"message\":\"Managed stream not found\"}",
 	       .error = TEXT("STREAM_NOT_FOUND"), .message = TEXT("Managed stream not found"));

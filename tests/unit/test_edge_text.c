@@ -109,6 +109,22 @@ Test(edge_text, keys_are_hidden)
 	expect_clean(TEXT("rtmp:// rtmp:/a/b rtmp"), "rtmp:// rtmp:/a/b rtmp");
 	expect_clean(TEXT("rtmp://rtmp://a/key"), "rtmp://rtmp:" DOTS);
 	expect_clean(TEXT("xrtmp://a/key"), "xrtmp://a" DOTS);
+	expect_clean(TEXT("rtmp://a\0b/key\0key"), "rtmp://ab" DOTS);
+}
+
+Test(edge_text, a_key_without_room_for_its_dots_is_left_out)
+{
+	static const char in[] = "rtmp://a/key!";
+	char out[sizeof in + sizeof DOTS];
+
+	for (size_t size = 0; size < sizeof out; size++) {
+		struct text text = edge_clean(text_of(in), out, size);
+		bool whole = size >= strlen("rtmp://a" DOTS);
+
+		cr_expect(text_is(text, whole ? "rtmp://a" DOTS : "rtmp://a") ||
+				  (size < 8 && text.length == size),
+			  "%zu: %.*s", size, (int)text.length, text.bytes);
+	}
 }
 
 Test(edge_text, clean_is_bounded)

@@ -188,6 +188,7 @@ Test(json, utf8)
 			cr_expect_lt(json_utf8(bytes.bytes, bytes.length), bytes.length);
 		expect(bytes, false); /* outside of a string */
 	}
+	cr_expect_eq(json_utf8("", 0), 0);
 }
 
 Test(json, unescape)
@@ -388,6 +389,7 @@ Test(json, numbers)
 		"1e5",
 		"1E-5",
 		"3.141592653589793",
+		"1e+22",
 		"1e22",
 		"1e-22",
 		"1e300",
@@ -447,6 +449,7 @@ Test(json, walk)
 	cr_expect_not(json_open(&walk, TEXT(" [] "), JSON_KIND_OBJECT));
 	cr_expect_not(json_open(&walk, TEXT("{}"), JSON_KIND_ARRAY));
 	cr_expect_not(json_open(&walk, TEXT(""), JSON_KIND_OBJECT));
+	cr_expect_not(json_open(&walk, TEXT(" \n"), JSON_KIND_OBJECT));
 	cr_assert(json_open(&walk, TEXT("{\"a\":1}x"), JSON_KIND_OBJECT));
 	cr_expect(json_next(&walk, NULL, &value));
 	cr_expect_not(json_next(&walk, NULL, &value));

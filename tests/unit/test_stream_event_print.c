@@ -310,6 +310,26 @@ Test(print, lists_are_shown_with_all_their_members)
 	cr_assert_str_eq(line, "actor.metrics counters=[\"x\",7,-128,true,false,[1,[\"y\"]],[]]");
 }
 
+/* No decoded event has such a thing; but what is printed stays JSON, and within its bytes. */
+Test(print, what_is_no_list_is_shown_as_one)
+{
+	sample_event(EVENT_ACTOR_METRICS, SAMPLE_EMPTY, &event);
+	event.actor_metrics.counters = TEXT("\x93\xc1\x07");
+	json_decref(parsed());
+	cr_assert(strstr(json, "\"counters\":[false,7,false]"), "%s", json);
+	event.actor_metrics.counters = TEXT("\xc1");
+	json_decref(parsed());
+	cr_assert(strstr(json, "\"counters\":[]"), "%s", json);
+}
+
+Test(print, a_null_byte_ends_what_may_be_shown_of_a_url)
+{
+	char shown[100];
+
+	(void)stream_event_redact(TEXT("rtmp://ho\0st/app/KEY"), shown, sizeof shown);
+	cr_assert_str_eq(shown, "rtmp:" BULLETS);
+}
+
 /* A consumer of JSON sees one object: no name may mean two things. */
 Test(print, names_are_unique_in_an_event)
 {

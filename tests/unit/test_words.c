@@ -52,6 +52,17 @@ Test(words, what_is_unknown_is_a_question_mark)
 	}
 }
 
+/* Numbers are never given to another word. */
+Test(words, a_word_that_was_given_up_leaves_a_hole)
+{
+	static const char *const names[] = { "one", NULL, "three" };
+	const struct words words = { .names = names, .count = 3 };
+
+	cr_assert_str_eq(words_name(&words, 1), "?");
+	cr_assert_eq(words_find(&words, TEXT("three"), 77), 2);
+	cr_assert_eq(words_find(&words, TEXT(""), 77), 77);
+}
+
 Test(words, a_beginning_or_a_longer_word_is_not_the_word)
 {
 	cr_assert_eq(words_find(&phase_words, TEXT("liv"), 77), 77);
