@@ -28,6 +28,15 @@ static void tell(struct stream_event event)
 	handle((struct input){ .type = INPUT_STORY, .event = &event });
 }
 
+static void tell_user(void)
+{
+	tell(story_gateway(GATEWAY, LINK_UP));
+	tell(story_session(U, EVENT_SESSION_OPENED));
+	tell(story_link(U, GATEWAY, 11, LINK_UP));
+	tell(story_glasses(U, "Mentra Live", true, WIFI_ON));
+	tell(story_app_up(U, "pa", GATEWAY, 21));
+}
+
 static void setup(void)
 {
 	const struct unmanaged_options options = {
@@ -39,11 +48,7 @@ static void setup(void)
 
 	unmanaged_init(&core, &options, fake_memory(unmanaged_bytes(&options)));
 	handle((struct input){ .type = INPUT_RESYNC });
-	tell(story_gateway(GATEWAY, LINK_UP));
-	tell(story_session(U, EVENT_SESSION_OPENED));
-	tell(story_link(U, GATEWAY, 11, LINK_UP));
-	tell(story_glasses(U, "Mentra Live", true, WIFI_ON));
-	tell(story_app_up(U, "pa", GATEWAY, 21));
+	tell_user();
 	handle((struct input){ .type = INPUT_SYNCED, .seq = seq });
 	handle((struct input){ .type = INPUT_TICK });
 }
@@ -139,14 +144,70 @@ Test(asks, so_many_stops_before_a_start_and_not_one_more)
 	expect_order(8, EVENT_DELIVER_START, "S");
 }
 
-/* Not those of streams that are newer than it. */
-Test(asks, a_start_that_is_repeated_stops_nothing_newer)
+static void row(const char *id, uint64_t epoch, enum kind kind, enum phase phase)
 {
-	tell(story_link(U, GATEWAY, 11, LINK_DOWN));
-	tell(story_opened(U, "S1", 1, "pa"));
-	tell(managed_opened("S9", 9));
-	closed("S9", 9, true);
-	tell(story_link(U, GATEWAY, 12, LINK_UP));
-	for (size_t i = 0; i < fx.count; i++)
+	struct stream_event event = story_stream(U, id, epoch, EVENT_SNAPSHOT_STREAM);
+	const bool active = phase != PHASE_CLOSED;
+
+	event.snapshot_stream.kind = kind;
+	event.snapshot_stream.phase = phase;
+	event.snapshot_stream.package = TEXT("pa");
+	event.snapshot_stream.rtmp_url = active ? TEXT("rtmp://h/a/key") : (struct text){ 0 };
+	event.snapshot_stream.end_cause = active ? END_NONE : END_TAKEOVER;
+	event.snapshot_stream.stop_owed = !active;
+	tell(event);
+}
+
+/* Rows come in any order, and one may be younger than what another says. */
+Test(asks, stops_go_out_oldest_first_and_none_of_a_newer_stream)
+{
+	handle((struct input){ .type = INPUT_RESYNC });
+	tell_user();
+	row("S3", 3, KIND_MANAGED, PHASE_CLOSED);
+	row("S1", 1, KIND_MANAGED, PHASE_CLOSED);
+	row("S9", 9, KIND_MANAGED, PHASE_CLOSED);
+	row("S4", 4, KIND_UNMANAGED, PHASE_STARTING);
+	handle((struct input){ .type = INPUT_SYNCED, .seq = seq });
+	handle((struct input){ .type = INPUT_TICK });
+	expect_order(0, EVENT_DELIVER_STOP, "S1");
+	expect_order(1, EVENT_DELIVER_STOP, "S3");
+	expect_order(2, EVENT_DELIVER_START, "S4");
+	for (size_t i = 3; i < fx.count; i++)
 		cr_assert_neq(fx.items[i].event.type, EVENT_DELIVER_STOP);
+}
+
+/* What waits for room waits for the story too. */
+Test(asks, nobody_is_answered_while_the_story_is_taken_anew)
+{
+	for (uint64_t request = 1; request <= ASKS_MAX; request++)
+		ask(request, seq + 1);
+	tell(story_glasses(U, "Mentra Live", true, WIFI_OFF));
+	cr_assert_eq(unmanaged_deadline(&core), 0, "there is more to do");
+	handle((struct input){ .type = INPUT_RESYNC });
+	cr_assert_gt(unmanaged_deadline(&core), 0);
+	handle((struct input){ .type = INPUT_TICK });
+	cr_assert_eq(fx.count, 0);
+	tell_user();
+	handle((struct input){ .type = INPUT_SYNCED, .seq = seq });
+	cr_assert_gt(fx.count, 0);
+	cr_assert_eq(unmanaged_deadline(&core), 0);
+}
+
+Test(asks, one_too_many_is_refused_in_the_words_of_what_it_asked)
+{
+	struct stream_event event = { .type = EVENT_REQUEST_OUTPUT_ADD,
+				      .user_id = TEXT(U),
+				      .origin = GATEWAY,
+				      .request = ASKS_MAX + 1 };
+
+	for (uint64_t request = 1; request <= ASKS_MAX; request++)
+		ask(request, seq + 1);
+	asks_begin(&core.asks, &fx, 10000);
+	asks_take(&core.asks,
+		  &(struct input){ .peer = { ROLE_GATEWAY, GATEWAY }, .event = &event });
+	cr_assert_eq(fx.count, 1);
+	cr_assert_eq(fx.items[0].event.type, EVENT_REQUEST_OUTPUTS);
+	cr_assert_eq(fx.items[0].event.request, ASKS_MAX + 1);
+	cr_assert_eq(fx.items[0].event.request_outputs.result, RESULT_FULL);
+	cr_assert_eq(core.asks.stats.full, 1);
 }

@@ -122,16 +122,6 @@ Test(table, removal_closes_the_gap_across_the_wrap)
 	}
 }
 
-Test(table, an_equal_hash_is_not_an_equal_key)
-{
-	start(CAPACITY, 7);
-	put(3, 11);
-	cr_assert_eq(table_find_key(&table, table_key(&table, key_of(3)), TEXT("another")),
-		     TABLE_NONE);
-	cr_assert_eq(compared, 1, "the key was looked at");
-	cr_assert_eq(table_find(&table, key_of(3)), 3);
-}
-
 Test(table, steps_of_find_agree_with_it)
 {
 	start(50, 3);

@@ -363,6 +363,8 @@ Test(unmanaged_judge, refusals_of_the_registry, .init = setup)
 		{ RESULT_NO_SESSION, KIND_NONE,
 		  "Cannot process stream request - phone is not connected (no WebSocket)" },
 		{ RESULT_FULL, KIND_NONE, "No room for another stream, try again later" },
+		{ RESULT_NO_STORAGE, KIND_NONE,
+		  "The cloud has no storage left for new streams, try again later" },
 		{ RESULT_CONFLICT, KIND_MANAGED, "Cannot start stream (conflict: managed)" },
 		{ RESULT_STALE, KIND_NONE, "Cannot start stream (stale)" },
 		{ RESULT_NONE, KIND_NONE, "Cannot start stream (none)" },
