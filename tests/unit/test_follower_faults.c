@@ -121,7 +121,7 @@ Test(follower_faults, answers_that_cannot_be_read_lead_to_another_question)
 Test(follower_faults, what_is_no_story_is_dropped)
 {
 	go_live(0);
-	follower_story(&follower, (const uint8_t *)"othr", FRAME_TOPIC_SIZE, 0);
+	follower_story(&follower, (const uint8_t *)TOPIC_OPS, FRAME_TOPIC_SIZE, 0);
 	raw_story(TOPIC_OPS, 11, 0, "", 0);
 	raw_story(TOPIC_STORY, 0, 0, "", 0);
 	cr_assert_eq(follower.stats.dropped, 3);
