@@ -92,10 +92,10 @@ int config_check_bus(const struct config_draft *draft, const struct config *conf
 			return r;
 		if (is_loopback(place) != is_loopback(&places[0]))
 			return config_refuse(draft, key_of(count),
-					     "%s: is %son loopback and the registry is %s: one "
+					     "%s: is %son loopback and the registry is%s: one "
 					     "could not reach the other",
 					     place->name, is_loopback(place) ? "" : "not ",
-					     is_loopback(place) ? "not" : "");
+					     is_loopback(place) ? " not" : "");
 		for (size_t i = 0; i < count; i++)
 			if (overlap(place, &places[i]))
 				return config_refuse(draft, key_of(count),

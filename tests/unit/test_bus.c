@@ -67,7 +67,7 @@ Test(bus, all_processes_are_listed)
 	static const char *const names[] = { "registry",	  "lifecycle-scheduler",
 					     "unmanaged-adapter", "managed-adapter",
 					     "gateway-1",	  "gateway-2" };
-	char name[BUS_NAME_SIZE];
+	char name[BUS_NAME_SIZE], endpoint[BUS_ENDPOINT_SIZE];
 	size_t count = sizeof names / sizeof names[0];
 
 	cr_assert_eq(load("bus.gateways=127.0.0.1:9000 127.0.0.1:9003"), 0);
@@ -76,6 +76,8 @@ Test(bus, all_processes_are_listed)
 		cr_expect_str_eq(name, names[i]);
 	}
 	cr_assert_not(bus_actor(&config, count, name));
+	cr_assert(bus_endpoint(&config, "gateway-2", "inbox", endpoint));
+	cr_assert_not(bus_endpoint(&config, "gateway-3", "inbox", endpoint));
 	config_fini(&config);
 }
 
@@ -85,6 +87,8 @@ Test(bus, names_say_what_they_are)
 	cr_expect_eq(bus_role("gateway-64"), ROLE_GATEWAY);
 	cr_expect_eq(bus_role("gateway-100"), ROLE_NONE);
 	cr_expect_eq(bus_role("gateway-x"), ROLE_NONE);
+	cr_expect_eq(bus_role("gateway-1x"), ROLE_NONE);
+	cr_expect_eq(bus_role("gateway-1."), ROLE_NONE);
 	cr_expect_eq(bus_role("operator"), ROLE_NONE);
 	cr_expect_eq(bus_role(""), ROLE_NONE);
 }
@@ -108,7 +112,7 @@ ParameterizedTestParameters(bus, addresses_are_refused)
 		{ "bus.managed_adapter=127.0.0.1:8098",
 		  "managed-adapter: each needs 3 ports, and registry has some of these" },
 		{ "bus.managed_adapter=10.0.0.1:8112",
-		  "managed-adapter: is not on loopback and the registry is" },
+		  "managed-adapter: is not on loopback and the registry is: one could" },
 		{ "bus.gateways=127.0.0.1:9000 127.0.0.1:9002",
 		  "gateway-2: each needs 3 ports, and gateway-1 has some of these" },
 		{ "bus.gateways=127.0.0.1:9000  127.0.0.1:9003", "must have one blank between" },
@@ -125,6 +129,13 @@ ParameterizedTest(struct refusal *row, bus, addresses_are_refused)
 	cr_assert_eq(load(row->given), CONFIG_E_INVALID, "%s", row->given);
 	cr_assert(strstr(error, row->error), "%s", error);
 	cr_assert(strstr(error, "--set bus."), "%s", error);
+}
+
+Test(bus, a_registry_elsewhere_reaches_nobody_on_loopback)
+{
+	cr_assert_eq(load("bus.registry=10.0.0.1:8112"), CONFIG_E_INVALID);
+	cr_assert(strstr(error, "lifecycle-scheduler: is on loopback and the registry is not: one"),
+		  "%s", error);
 }
 
 Test(bus, one_gateway_too_many_is_refused)

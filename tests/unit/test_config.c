@@ -200,6 +200,7 @@ struct refusal {
 
 ParameterizedTestParameters(config, set_is_refused)
 {
+#define LONG "a_word_that_is_longer_than_any_other_one"
 	static struct refusal rows[] = {
 		{ "gateway", "--set gateway: must be section.key=value" },
 		{ "gateway.listen", "--set gateway.listen: must be section.key=value" },
@@ -241,6 +242,14 @@ ParameterizedTestParameters(config, set_is_refused)
 		{ "log.level=loud", "--set log.level=loud: must be error, warn, info or debug" },
 		{ "log.level=inf\x1b", "--set log.level=inf\\u001b: holds a control byte or is not "
 				       "UTF-8" },
+		{ "log.level=inf\x7f", "--set log.level=inf\\u007f: holds a control byte or is not "
+				       "UTF-8" },
+		{ "gateway.behind_proxy=maybe",
+		  "--set gateway.behind_proxy=maybe: must be true or false" },
+		{ LONG LONG ".x=1",
+		  "--set [" LONG LONG "]: unknown section; deploy/weir.conf shows them all" },
+		{ "gateway." LONG LONG "=x",
+		  "--set gateway." LONG LONG "=x: must be section.key=value" },
 		{ "log.level=inf\xff", "--set log.level=inf\\ufffd: holds a control byte or is not "
 				       "UTF-8" },
 	};
@@ -298,6 +307,15 @@ ParameterizedTestParameters(config, combination_is_refused)
 		  "between them, such as 10.0.0.1, 2001:db8::1" },
 		{ "gateway.proxies=10.0.0.1 10.0.0.2",
 		  "--set gateway.proxies=10.0.0.1 10.0.0.2: has \"10.0.0.2\" behind an address" },
+		{ "gateway.proxies=2001:0db8:0000:0000:0000:0000:0000:0000:0000:0001",
+		  "--set gateway.proxies=2001:0db8:0000:0000:0000:0000:0000:0000:0000:0001: must "
+		  "be "
+		  "at most 16 addresses with commas between them, such as 10.0.0.1, 2001:db8::1" },
+		{ "gateway.proxies=::1,::2,::3,::4,::5,::6,::7,::8,::9,::a,::b,::c,::d,::e,::f,"
+		  "::10,::11",
+		  "--set gateway.proxies=::1,::2,::3,::4,::5,::6,::7,::8,::9,::a,::b,::c,::d,::e,"
+		  "::f,::10,::11: must be at most 16 addresses with commas between them, such as "
+		  "10.0.0.1, 2001:db8::1" },
 		{ "gateway.proxies=10.0.0.1,",
 		  "--set gateway.proxies=10.0.0.1,: has \",\" behind an address" },
 		{ "gateway.apps_file=/nowhere/apps",
@@ -338,6 +356,10 @@ ParameterizedTestParameters(config, file_is_refused)
 		  "weir.conf:2: log.level = info # loud: a comment needs a line of its own" },
 		{ "[log]\nlevel = \"info\"\n",
 		  "weir.conf:2: log.level = \\\"info\\\": write the value without quotes" },
+		{ "[log]\nlevel = info ; loud\n",
+		  "weir.conf:2: log.level = info ; loud: a comment needs a line of its own" },
+		{ "[log]\nlevel = \"\n",
+		  "weir.conf:2: log.level = \\\": has 1 bytes: must be 4 to 8" },
 		{ "[gateway]\nbeat_ms = 2000\nlease_ms = 2000\n",
 		  "weir.conf:2: gateway.beat_ms = 2000: must be less than gateway.lease_ms "
 		  "(2000)" },
@@ -396,6 +418,8 @@ Test(config, the_original_host_name_is_honoured)
 
 	cr_assert_eq(load(NULL, "CLOUD_PUBLIC_HOST_NAME=cloud.example", NULL), 0, "%s", error);
 	cr_assert_str_eq(config.gateway_public_url, "wss://cloud.example");
+	cr_assert_eq(load(NULL, "CLOUD_PUBLIC_HOST_NAME=", NULL), 0, "%s", error);
+	cr_assert_str_empty(config.gateway_public_url, "as if it were not set");
 	config_fini(&config);
 	cr_assert_eq(config_load(&source, &config, error), 0, "%s", error);
 	cr_assert_str_eq(config.gateway_public_url, "ws://ours");
@@ -450,6 +474,9 @@ Test(config, paths_in_the_file_are_relative_to_it)
 	(void)snprintf(expected, sizeof expected, "%s/file", directory);
 	cr_assert_eq(load("weir.conf", NULL, NULL), 0, "%s", error);
 	cr_assert_str_eq(config.gateway_apps_file, "file");
+	cr_assert_eq(load_text("[gateway]\napps_file = /dev/null\n"), CONFIG_E_INVALID);
+	cr_assert(strstr(error, "/dev/null: is not a regular file"), "%s", error);
+	write_file("weir.conf", "[gateway]\napps_file = file\n", 0644);
 	cr_assert_eq(chdir("/"), 0);
 	cr_assert_eq(load(path, NULL, NULL), 0, "%s", error);
 	cr_assert_str_eq(config.gateway_apps_file, expected);
@@ -506,6 +533,7 @@ ParameterizedTest(struct secret_row *row, config, secret_file)
 /* As systemd lays them: an access list lets one user read, and the mode shows it as the group. */
 Test(config, a_credential_may_show_a_groups_right)
 {
+	static const char *const others[] = { "", "/nowhere", "/tmp/weir-test-confi" };
 	char here[PATH_MAX], set[PATH_MAX + 64];
 
 	cr_assert(getcwd(here, sizeof here));
@@ -514,6 +542,14 @@ Test(config, a_credential_may_show_a_groups_right)
 	cr_assert_eq(load(NULL, NULL, set), CONFIG_E_INVALID);
 	(void)setenv("CREDENTIALS_DIRECTORY", here, 1);
 	cr_assert_eq(load(NULL, NULL, set), 0, "%s", error);
+	snprintf(set, sizeof set, "gateway.jwt_secret_file=%s/../%s/secrets", here, here + 5);
+	cr_assert_eq(load(NULL, NULL, set), CONFIG_E_INVALID, "not by a way out");
+	snprintf(set, sizeof set, "gateway.jwt_secret_file=%s/secrets", here);
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+		(void)setenv("CREDENTIALS_DIRECTORY", others[i], 1);
+		cr_assert_eq(load(NULL, NULL, set), CONFIG_E_INVALID, "%s", others[i]);
+	}
+	(void)setenv("CREDENTIALS_DIRECTORY", here, 1);
 	cr_assert_eq(chmod("secrets", 0460), 0);
 	cr_assert_eq(load(NULL, NULL, set), CONFIG_E_INVALID, "not to write");
 	cr_assert_eq(chmod("secrets", 0444), 0);

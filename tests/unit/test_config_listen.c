@@ -28,6 +28,8 @@ ParameterizedTestParameters(config_listen, split)
 		{ "127.0.0.1", "", 0 },
 		{ ":8002", "", 0 },
 		{ "[]:8002", "", 0 },
+		{ "[::1:8002", "", 0 },
+		{ "[0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]:8002", "", 0 },
 		{ "[127.0.0.1]:8002", "", 0 },
 		{ "[localhost]:8002", "", 0 },
 		{ "::1:8002", "", 0 },
@@ -48,4 +50,18 @@ ParameterizedTest(struct listen_row *row, config_listen, split)
 	cr_assert_eq(config_split_listen(row->listen, host, &port), *row->host != '\0');
 	cr_assert_str_eq(host, *row->host ? row->host : "untouched");
 	cr_assert_eq(port, *row->host ? row->port : 7);
+}
+
+Test(config_listen, proxies_and_direct_ports_that_fit)
+{
+	const char *const sets[] = { "gateway.proxies=10.0.0.1, 2001:db8::1,::1",
+				     "gateway.direct_base_port=7000", NULL };
+	const struct config_source source = { .sets = sets };
+	char error[CONFIG_ERROR_SIZE];
+	struct config config;
+
+	cr_assert_eq(config_load(&source, &config, error), 0, "%s", error);
+	cr_assert_eq(config.gateway_direct_base_port, 7000);
+	config_fini(&config);
+	config_fini(NULL);
 }

@@ -63,9 +63,13 @@ static void setup(void)
 static void teardown(void)
 {
 	static const char *const files[] = {
-		"curve/registry.key_secret",	     "curve/allow/gateway/gateway-1.pub",
-		"curve/allow/gateway/gateway-2.pub", "curve/allow/gateway/gateway-1.new.pub",
-		"curve/allow/gateway/note.txt",	     "curve/allow/gateway/Gate.pub",
+		"curve/registry.key_secret",
+		"curve/allow/gateway/gateway-1.pub",
+		"curve/allow/gateway/gateway-2.pub",
+		"curve/allow/gateway/gateway-1.new.pub",
+		"curve/allow/gateway/note.txt",
+		"curve/allow/gateway/Gate.pub",
+		"curve/allow/gateway/x",
 		"curve/allow/registry/registry.pub",
 	};
 
@@ -98,6 +102,7 @@ Test(keyring, a_pair_and_the_keys_of_others)
 {
 	put_public("curve/allow/registry/registry.pub", "2");
 	put("curve/allow/gateway/note.txt", "not a key");
+	put("curve/allow/gateway/x", "neither");
 	open_it();
 	cr_assert_str_eq(keyring->public_key, PUBLIC);
 	cr_assert_str_eq(keyring->secret_key, SECRET);
@@ -145,6 +150,11 @@ ParameterizedTestParameters(keyring, broken_secret)
 		{ "public-key = \"" PUBLIC "x\"\n", "line 1: not a key" },
 		{ "public-key = \"~ne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID\"\n", "line 1:" },
 		{ PUBLIC_TEXT "public-key = \"" PUBLIC "\"\n", "line 5: not a key" },
+		{ PUBLIC_TEXT "secret-key = \"short\"\n", "line 5: not a key" },
+		{ "public-key\n", "holds no public-key" },
+		{ "public-key =\n", "line 1: not a key" },
+		{ "public-key = \"\n", "line 1: not a key" },
+		{ "public-key = \"" PUBLIC "\n", "line 1: not a key" },
 	};
 
 	return cr_make_param_array(struct broken, rows, sizeof rows / sizeof rows[0]);
@@ -158,10 +168,65 @@ ParameterizedTest(struct broken *row, keyring, broken_secret)
 	cr_assert_not(strstr(error, SECRET));
 }
 
+/* Other editors, other blanks. */
+Test(keyring, blanks_and_ends_of_lines_are_no_part_of_a_key)
+{
+	put("curve/registry.key_secret",
+	    "curve\r\n\tpublic-key = \"" PUBLIC "\" \r\n \t secret-key=\"" SECRET "\"");
+	open_it();
+	cr_assert_str_eq(keyring->public_key, PUBLIC);
+	cr_assert_str_eq(keyring->secret_key, SECRET);
+}
+
 Test(keyring, what_is_not_there_is_refused)
 {
 	cr_assert_eq(unlink("curve/registry.key_secret"), 0);
 	expect_refused("registry.key_secret: No such file or directory; `weir keys new`");
+}
+
+Test(keyring, without_its_folder_nobody_is_let_in)
+{
+	teardown();
+	cr_assert_eq(mkdir(directory, 0700), 0);
+	cr_assert_eq(chdir(directory), 0);
+	cr_assert_eq(mkdir("curve", 0700), 0);
+	put("curve/registry.key_secret", PAIR_TEXT);
+	expect_refused("curve/allow: No such file or directory; `weir keys new`");
+	cr_assert_eq(mkdir("curve/allow", 0700), 0);
+	put("curve/allow/registry", "a file where a folder should be");
+	expect_refused("curve/allow/registry: Not a directory");
+	(void)unlink("curve/allow/registry");
+}
+
+Test(keyring, one_key_too_many_is_refused)
+{
+	enum { MANY = ZAP_ALLOW_MAX + 1 };
+	char path[64], digits[8];
+
+	for (int i = 2; i <= MANY; i++) {
+		(void)snprintf(path, sizeof path, "curve/allow/gateway/g-%d.pub", i);
+		(void)snprintf(digits, sizeof digits, "%04d", i);
+		put_public(path, digits);
+	}
+	expect_refused("more than 256 keys");
+	(void)unlink(path);
+	open_it();
+	cr_assert_eq(keyring->allow.count, ZAP_ALLOW_MAX);
+	for (int i = 2; i <= MANY; i++) {
+		(void)snprintf(path, sizeof path, "curve/allow/gateway/g-%d.pub", i);
+		(void)unlink(path);
+	}
+}
+
+Test(keyring, names_are_short_and_plain)
+{
+	char name[NAME_MAX_BYTES + 2];
+
+	memset(name, 'a', sizeof name);
+	cr_expect(keyring_is_name(name, NAME_MAX_BYTES));
+	cr_expect_not(keyring_is_name(name, NAME_MAX_BYTES + 1));
+	cr_expect_not(keyring_is_name(name, 0));
+	cr_expect_not(keyring_is_name("a_b", 3));
 }
 
 Test(keyring, a_secret_among_the_public_keys_is_refused)
