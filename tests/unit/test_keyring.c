@@ -220,9 +220,9 @@ Test(keyring, one_key_too_many_is_refused)
 
 Test(keyring, names_are_short_and_plain)
 {
-	char name[NAME_MAX_BYTES + 2];
+	char name[NAME_MAX_BYTES + 2] = "";
 
-	memset(name, 'a', sizeof name);
+	memset(name, 'a', sizeof name - 1);
 	cr_expect(keyring_is_name(name, NAME_MAX_BYTES));
 	cr_expect_not(keyring_is_name(name, NAME_MAX_BYTES + 1));
 	cr_expect_not(keyring_is_name(name, 0));
