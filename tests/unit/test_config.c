@@ -534,7 +534,7 @@ ParameterizedTest(struct secret_row *row, config, secret_file)
 Test(config, a_credential_may_show_a_groups_right)
 {
 	static const char *const others[] = { "", "/nowhere", "/tmp/weir-test-confi" };
-	char here[PATH_MAX], set[PATH_MAX + 64];
+	char here[PATH_MAX], set[2 * PATH_MAX + 64];
 
 	cr_assert(getcwd(here, sizeof here));
 	snprintf(set, sizeof set, "gateway.jwt_secret_file=%s/secrets", here);
