@@ -139,3 +139,30 @@ Test(follower_faults, an_event_of_a_newer_build_is_no_gap)
 	expect_no_more();
 	cr_assert(follower_is_live(&follower));
 }
+
+/* Of 11 to 13, which come again, 11 is of a newer build and 13 is new. */
+Test(follower_faults, what_was_seen_stays_seen_behind_an_event_of_a_newer_build)
+{
+	struct frame_writer frame;
+
+	go_live(0);
+	raw_story(TOPIC_STORY, 11, 1, BUS_UNKNOWN, 0);
+	story(12, 1, 0);
+	expect(INPUT_STORY, 12);
+	frame_begin(&frame, bytes, sizeof bytes, TOPIC_STORY, REGISTRY, 11);
+	memcpy(frame.bytes + frame.length, BUS_UNKNOWN, strlen(BUS_UNKNOWN));
+	frame.length += strlen(BUS_UNKNOWN);
+	frame.count = 1;
+	for (uint64_t seq = 12; seq <= 13; seq++)
+		cr_assert(frame_add(&frame,
+				    &(struct stream_event){ .type = EVENT_SESSION_READY,
+							    .source = TEXT("registry"),
+							    .incarnation = REGISTRY,
+							    .seq = seq },
+				    STREAM_EVENT_ADDRESSED));
+	frame_end(&frame);
+	follower_story(&follower, bytes, frame.length, 0);
+	walk(0);
+	expect(INPUT_STORY, 13);
+	expect_no_more();
+}
