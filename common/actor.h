@@ -33,6 +33,7 @@ struct input {
 	enum input_type type;
 	struct peer peer;
 	const char *peer_name; /* INPUT_PEER_*: borrowed, terminated */
+	uint64_t clock; /* that the peer reads (common/machine.h); 0: not known */
 	uint64_t seq; /* INPUT_SYNCED: the story is known up to here */
 	bool known; /* INPUT_PEER_UP from a server: it still knows this incarnation of us */
 	int64_t wall_ms; /* Unix time; for people: cores stamp it on what they tell, nothing more */

@@ -44,6 +44,7 @@ struct daemon_options {
 	uint32_t servers; /* set of roles (1u << ROLE_X) whose inbox to connect to */
 	bool follows; /* subscribe to the registry's story, with snapshots */
 	uint64_t incarnation;
+	uint64_t clock; /* ours (common/machine.h); 0: not known */
 	int notify_fd; /* readiness for s6; -1: none */
 	const char *run_dir; /* where locks and sockets are */
 	struct keyring *keyring; /* tcp; borrowed for the daemon's life; NULL: ipc */

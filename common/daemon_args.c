@@ -15,6 +15,7 @@
 #include "common/daemon_private.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/machine.h"
 
 #define SETS_MAX 256
 #define EXIT_USAGE 2
@@ -238,6 +239,7 @@ static int run(const struct daemon_program *program, const struct arguments *arg
 		.name = arguments->name,
 		.config = config,
 		.incarnation = new_incarnation(),
+		.clock = machine_clock(),
 		.notify_fd = arguments->notify_fd,
 		.run_dir = choose_run_dir(arguments, config, buffer, sizeof buffer),
 	};

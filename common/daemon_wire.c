@@ -187,6 +187,7 @@ static int open_node(struct daemon *self)
 					       .role = options->role,
 					       .name = options->name,
 					       .incarnation = options->incarnation,
+					       .clock = options->clock,
 					       .servers = options->servers,
 					       .follows = options->follows,
 					       .requests_max = options->requests_max,

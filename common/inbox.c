@@ -44,6 +44,7 @@ static void feed(struct inbox *self, enum input_type type, const struct inbox_pe
 	const struct input input = { .type = type,
 				     .peer = peer->peer,
 				     .peer_name = peer->name,
+				     .clock = peer->clock,
 				     .known = known,
 				     .event = event };
 
@@ -265,6 +266,7 @@ static void on_hello(struct inbox *self, const struct stream_event *event, int64
 	bool again = peer->state == INBOX_PEER_UP && peer->connection == self->from.connection;
 
 	peer->heard_ms = now_ms;
+	peer->clock = event->peer_hello.clock;
 	/* An earlier life may have acknowledged more than it had a reason to keep. */
 	if (peer->restored && event->peer_hello.first_request > peer->next)
 		peer->next = event->peer_hello.first_request;
@@ -353,6 +355,13 @@ static void on_event(struct inbox *self, const struct stream_event *event, uint6
 		self->stats.violations++;
 		note(self, "audit.violation", peer, stream_event_name(event->type));
 		return;
+	}
+	struct stream_event foreign;
+
+	if (event->expires_ms != 0 && peer->clock != self->options.clock) {
+		foreign = *event;
+		foreign.expires_ms = now_ms + INBOX_FOREIGN_MS;
+		event = &foreign;
 	}
 	if (event->expires_ms != 0 && event->expires_ms <= now_ms) {
 		self->stats.expired++;

@@ -25,6 +25,7 @@ struct inbox_peer {
 	uint8_t route[ROUTE_LENGTH_MAX];
 	uint8_t route_length;
 	char name[NAME_MAX_BYTES + 1];
+	uint64_t clock; /* that it reads, as its hello said */
 	uint64_t next; /* number of the request expected next */
 	int64_t heard_ms;
 	int64_t retry_ms; /* busy until */

@@ -84,6 +84,7 @@ struct node_options {
 	enum role role;
 	const char *name;
 	uint64_t incarnation;
+	uint64_t clock; /* ours (common/machine.h); 0: not known */
 	uint32_t servers; /* set of roles (1u << ROLE_X) whose inbox to connect to */
 	bool follows; /* the registry's story, with snapshots */
 	size_t requests_max, request_bytes_max; /* kept per server; 0: see uplink.h */

@@ -37,13 +37,14 @@ struct state_gateway {
 	char name[NAME_MAX_BYTES + 1];
 	enum link_state state;
 	uint64_t seq;
+	uint64_t clock; /* that the times of its sockets are told by; 0: not known */
 };
 
 struct state_user {
 	struct pooled id, model;
 	uint64_t session_seq, link_seq, glasses_seq;
 	uint64_t link, gateway; /* glasses socket and its holder; valid while link_state is UP */
-	int64_t link_opened_ms; /* monotonic, of its gateway's machine; 0: not known */
+	int64_t link_opened_ms; /* by its gateway's clock; 0: not known */
 	uint64_t last_epoch;
 	uint32_t apps; /* list through state_app.next */
 	uint32_t active; /* the one live stream, or STATE_NONE */

@@ -181,6 +181,7 @@ static int on_gateway_changed(struct state *self, const struct stream_event *eve
 	gateway->incarnation = event->gateway_changed.gateway;
 	gateway->state = event->gateway_changed.state;
 	gateway->seq = event->seq;
+	gateway->clock = event->gateway_changed.clock;
 	text_put(event->gateway_changed.name, gateway->name, sizeof gateway->name);
 	return 0;
 }

@@ -28,6 +28,7 @@ void state_gateway_row(const struct state_gateway *gateway, struct stream_event 
 	*out = (struct stream_event){ .type = EVENT_GATEWAY_CHANGED, .seq = gateway->seq };
 	out->gateway_changed.gateway = gateway->incarnation;
 	out->gateway_changed.name = text_of(gateway->name);
+	out->gateway_changed.clock = gateway->clock;
 	out->gateway_changed.state = gateway->state;
 }
 

@@ -59,7 +59,8 @@ static void say_hello(struct uplink *self, int64_t now_ms)
 		.peer_hello = { .role = self->options.role,
 				.name = text_of(self->options.name),
 				.protocol = STREAM_PROTOCOL_VERSION,
-				.first_request = self->first_number },
+				.first_request = self->first_number,
+				.clock = self->options.clock },
 	};
 	struct frame_writer frame;
 

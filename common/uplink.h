@@ -46,6 +46,7 @@ struct uplink_options {
 	enum role role; /* ours */
 	const char *name;
 	uint64_t incarnation;
+	uint64_t clock; /* ours (common/machine.h); 0: not known */
 	enum role server; /* its role */
 	size_t entries_max, bytes_max; /* 0: as above */
 	struct uplink_port port;

@@ -14,7 +14,7 @@
 	F(S, U64, cause, 0, 0, 1, "seq of the registry event that led to this one, or 0") \
 	F(S, U64, origin, 0, 0, 1, "incarnation of the process that first asked") \
 	F(S, U64, request, 0, 0, 1, "id of the request, unique within its origin; 0: none") \
-	F(S, I64, expires_ms, 0, 0, 1, "monotonic ms after which the request must not run; 0: never") \
+	F(S, I64, expires_ms, 0, 0, 1, "ms of the sender's clock (peer.hello) after which the request must not run; 0: never") \
 	F(S, STR, user_id, USER_ID_MAX, 0, 1, "user concerned") \
 	F(S, STR, stream_id, STREAM_ID_MAX, 0, 1, "stream concerned") \
 	F(S, U64, epoch, 0, 0, 1, "grows with every stream of the user; an older one is stale") \
@@ -26,7 +26,8 @@
 	F(S, ENUM, role, role, 0, 1, "what the sender is") \
 	F(S, STR, name, NAME_MAX_BYTES, 0, 1, "its name, e.g. gateway-2") \
 	F(S, U64, protocol, 0, 0, 1, "STREAM_PROTOCOL_VERSION it speaks") \
-	F(S, U64, first_request, 0, 0, 1, "oldest request it still waits for; what is older is settled")
+	F(S, U64, first_request, 0, 0, 1, "oldest request it still waits for; what is older is settled") \
+	F(S, U64, clock, 0, 0, 1, "identity of the clock of its monotonic times; 0: not known")
 #define PEER_WELCOME_FIELDS(F, S) \
 	F(S, ENUM, role, role, 0, 1, "what the answering process is") \
 	F(S, STR, name, NAME_MAX_BYTES, 0, 1, "its name") \
@@ -43,7 +44,7 @@
 	F(S, U64, link, 0, 0, 1, "the glasses socket; unique within the gateway's incarnation") \
 	F(S, BOOL, resumed, 0, 0, 1, "told again after a reconnect to the registry, not a new socket") \
 	F(S, STR, dashboard, PACKAGE_MAX, 0, 1, "app to start with every new session; empty: none") \
-	F(S, I64, opened_ms, 0, 0, 1, "monotonic ms: when the socket was opened; 0: not known")
+	F(S, I64, opened_ms, 0, 0, 1, "ms of its gateway's clock: when the socket was opened; 0: not known")
 #define EDGE_LINK_CLOSED_FIELDS(F, S) \
 	F(S, U64, link, 0, 0, 1, "the glasses socket") \
 	F(S, U64, code, 0, 0, 1, "WebSocket close code; 1006 if there was none")
@@ -74,7 +75,7 @@
 	F(S, BOOL, key_ok, 0, 0, 1, "its api key matches the app directory") \
 	F(S, ENUM, app_type, app_type, 0, 1, "from the app directory") \
 	F(S, BOOL, resumed, 0, 0, 1, "told again, not a new init") \
-	F(S, I64, opened_ms, 0, 0, 1, "monotonic ms: when the init came; 0: not known")
+	F(S, I64, opened_ms, 0, 0, 1, "ms of its gateway's clock: when the init came; 0: not known")
 #define EDGE_APP_CLOSED_FIELDS(F, S) \
 	F(S, U64, link, 0, 0, 1, "the app socket") \
 	F(S, STR, package, PACKAGE_MAX, 0, 1, "the app") \

@@ -88,7 +88,8 @@
 	F(S, U64, gateway, 0, 0, 1, "its incarnation") \
 	F(S, STR, name, NAME_MAX_BYTES, 0, 1, "its name") \
 	F(S, ENUM, state, link, 0, 1, "up; lost: lease expired, nothing known; down: gone for good") \
-	F(S, STR, reason, REASON_MAX, 0, 1, "why")
+	F(S, STR, reason, REASON_MAX, 0, 1, "why") \
+	F(S, U64, clock, 0, 0, 1, "identity of the clock of its monotonic times; 0: not known")
 #define SESSION_OPENED_FIELDS(F, S) \
 	F(S, BOOL, waiting, 0, 0, 1, "connection_ack waits for apps that ran before")
 #define SESSION_READY_FIELDS(F, S)
@@ -100,7 +101,7 @@
 	F(S, U64, gateway, 0, 0, 1, "incarnation of the gateway that holds it") \
 	F(S, ENUM, state, link, 0, 1, "up or down") \
 	F(S, U64, code, 0, 0, 1, "down: close code; 0: its gateway is gone") \
-	F(S, I64, opened_ms, 0, 0, 1, "monotonic ms: when the socket was opened; 0: not known")
+	F(S, I64, opened_ms, 0, 0, 1, "ms of its gateway's clock: when the socket was opened; 0: not known")
 #define GLASSES_CHANGED_FIELDS(F, S) \
 	F(S, STR, model, MODEL_MAX, 0, 1, "empty: unknown") \
 	F(S, BOOL, connected, 0, 0, 1, "glasses are connected to the phone") \
@@ -112,7 +113,7 @@
 	F(S, U64, link, 0, 0, 1, "its newest socket; 0: none") \
 	F(S, U64, gateway, 0, 0, 1, "incarnation of the gateway that holds it") \
 	F(S, STR, reason, REASON_MAX, 0, 1, "why") \
-	F(S, I64, opened_ms, 0, 0, 1, "monotonic ms: when that socket's init came; 0: not known")
+	F(S, I64, opened_ms, 0, 0, 1, "ms of its gateway's clock: when that socket's init came; 0: not known")
 #define APP_SUBSCRIBED_FIELDS(F, S) \
 	F(S, STR, package, PACKAGE_MAX, 0, 1, "the app") \
 	F(S, LIST, types, SUBSCRIPTIONS_BYTES, 0, 1, "array of STR: replaces what it had")

@@ -279,13 +279,15 @@ static enum result judge_init(const struct registry *self, const struct state_us
 
 /* Told late, or again after a restart, though the app has a newer socket by now. */
 static bool is_replaced(const struct registry *self, const struct state_app *app,
-			const struct stream_event *event)
+			const struct input *input)
 {
-	const int64_t opened_ms = event->edge_app_opened.opened_ms;
+	const struct stream_event *event = input->event;
+	const struct registry_way way = { input->peer.incarnation, event->edge_app_opened.link,
+					  event->edge_app_opened.opened_ms };
+	const struct registry_way known = { app->gateway, app->link, app->opened_ms };
 
 	return state_app_reachable(&self->state, app) &&
-	       (registry_is_older(self, opened_ms, app->opened_ms) ||
-		(event->edge_app_opened.resumed && opened_ms == 0));
+	       registry_is_older(self, way, known, event->edge_app_opened.resumed);
 }
 
 static void app_accept(struct registry *self, const struct input *input, struct state_user *user,
@@ -302,7 +304,7 @@ static void app_accept(struct registry *self, const struct input *input, struct 
 		extra_of(self, app)->confirmed = true;
 		return;
 	}
-	if (app && !same && is_replaced(self, app, event)) {
+	if (app && !same && is_replaced(self, app, input)) {
 		remember_old(self, app, input->peer.incarnation, event->edge_app_opened.link);
 		return;
 	}

@@ -23,6 +23,7 @@
 struct registry_options {
 	struct state_options state;
 	uint64_t incarnation;
+	uint64_t clock; /* that we read (common/machine.h); 0: not known */
 	uint64_t first_seq; /* seq of the last story event of an earlier life; 0: none */
 	uint64_t first_epoch; /* larger than any epoch given out before */
 	int64_t stop_owed_ms; /* an undelivered stop is given up after */

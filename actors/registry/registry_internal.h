@@ -31,8 +31,19 @@ void registry_gateway_move(struct registry *self, uint64_t incarnation, enum lin
 			   const char *reason);
 /* registry_gateway_knows() - whether the sender is a gateway we know, or get to know by this. */
 bool registry_gateway_knows(struct registry *self, const struct input *input);
-/* registry_is_older() - whether a socket opened at @opened_ms is older than one at @known_ms. */
-bool registry_is_older(const struct registry *self, int64_t opened_ms, int64_t known_ms);
+/* A socket, of glasses or of an app, and when it was opened by the clock of its gateway. */
+struct registry_way {
+	uint64_t gateway, link;
+	int64_t opened_ms;
+};
+
+/* registry_is_older() - whether @way was opened before @known.
+ *
+ * Sockets of gateways with different clocks cannot be compared: what is told as news is newer, and
+ * what is told again (@resumed) is not.
+ */
+bool registry_is_older(const struct registry *self, struct registry_way way,
+		       struct registry_way known, bool resumed);
 void registry_on_link_opened(struct registry *self, const struct input *input);
 void registry_on_link_closed(struct registry *self, const struct input *input);
 void registry_on_glasses(struct registry *self, const struct input *input);

@@ -181,6 +181,7 @@ static struct registry_options options_of(const struct shell *shell,
 			   .hash_seed = daemon->incarnation,
 			   .remember_apps = true },
 		.incarnation = daemon->incarnation,
+		.clock = daemon->clock,
 		.first_seq = head->seq,
 		/* Without a store that lasts, the wall clock keeps epochs growing over restarts. */
 		.first_epoch =

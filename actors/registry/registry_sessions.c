@@ -4,18 +4,12 @@
 
 #include <assert.h>
 
-/* A socket of a user's glasses. */
-struct way {
-	uint64_t gateway, link;
-	int64_t opened_ms;
-};
-
-static struct way way_of(const struct state_user *user)
+static struct registry_way way_of(const struct state_user *user)
 {
-	return (struct way){ user->gateway, user->link, user->link_opened_ms };
+	return (struct registry_way){ user->gateway, user->link, user->link_opened_ms };
 }
 
-static void notice_on(struct registry *self, const struct state_user *user, struct way way,
+static void notice_on(struct registry *self, const struct state_user *user, struct registry_way way,
 		      enum notice notice, struct text package)
 {
 	struct stream_event *event = registry_send(self, (struct peer){ ROLE_GATEWAY, way.gateway },
@@ -49,6 +43,7 @@ void registry_gateway_move(struct registry *self, uint64_t incarnation, enum lin
 	event->gateway_changed.gateway = incarnation;
 	event->gateway_changed.name = effects_keep(self->fx, text_of(gateway->name));
 	event->gateway_changed.state = state;
+	event->gateway_changed.clock = gateway->clock;
 	event->gateway_changed.reason = text_of(reason);
 	registry_tell(self, event);
 }
@@ -92,6 +87,7 @@ void registry_on_gateway_up(struct registry *self, const struct input *input)
 	event->gateway_changed.gateway = input->peer.incarnation;
 	event->gateway_changed.name = text_of(input->peer_name);
 	event->gateway_changed.state = LINK_UP;
+	event->gateway_changed.clock = input->clock;
 	event->gateway_changed.reason = TEXT("hello");
 	registry_tell(self, event);
 }
@@ -114,7 +110,7 @@ bool registry_gateway_knows(struct registry *self, const struct input *input)
 
 /* Links ------------------------------------------------------------------------------------ */
 
-static void link_change(struct registry *self, struct state_user *user, struct way way,
+static void link_change(struct registry *self, struct state_user *user, struct registry_way way,
 			enum link_state state, uint64_t code)
 {
 	/* The stop of a stream that was taken over was for the socket it ran on: on another one it
@@ -167,7 +163,7 @@ struct state_user *registry_session_adopt(struct registry *self, struct text use
 		return NULL;
 	struct state_user *user = session_open(self, user_id, false);
 
-	link_change(self, user, (struct way){ 0 }, LINK_DOWN, 0);
+	link_change(self, user, (struct registry_way){ 0 }, LINK_DOWN, 0);
 	return user;
 }
 
@@ -181,13 +177,26 @@ void registry_refuse_link(struct registry *self, struct peer gateway, struct tex
 	event->registry_unknown_link.link = link;
 }
 
-bool registry_is_older(const struct registry *self, int64_t opened_ms, int64_t known_ms)
+static uint64_t clock_of(const struct registry *self, uint64_t incarnation)
 {
-	/* What our own clock has not reached is of a time before the machine was started. */
-	return opened_ms != 0 && known_ms != 0 && known_ms <= self->now_ms && opened_ms < known_ms;
+	const struct state_gateway *gateway = state_gateway_find(&self->state, incarnation);
+
+	return gateway ? gateway->clock : 0;
 }
 
-static bool is_same(const struct state_user *user, struct way way)
+bool registry_is_older(const struct registry *self, struct registry_way way,
+		       struct registry_way known, bool resumed)
+{
+	const uint64_t clock = clock_of(self, way.gateway);
+
+	if (way.opened_ms == 0 || clock != clock_of(self, known.gateway))
+		return resumed;
+	/* What our own clock has not reached is of a time before the machine was started. */
+	return known.opened_ms != 0 && way.opened_ms < known.opened_ms &&
+	       (clock != self->options.clock || known.opened_ms <= self->now_ms);
+}
+
+static bool is_same(const struct state_user *user, struct registry_way way)
 {
 	return user->link == way.link && user->gateway == way.gateway;
 }
@@ -195,18 +204,20 @@ static bool is_same(const struct state_user *user, struct way way)
 /* Told late, or again after a restart, though the user has another socket by now that is newer;
  * also while the gateway of that one is silent, for a phone has one socket.
  */
-static bool is_replaced(const struct registry *self, const struct state_user *user, struct way way,
-			bool resumed)
+static bool is_replaced(const struct registry *self, const struct state_user *user,
+			struct registry_way way, bool resumed)
 {
 	if (user->link_state != LINK_UP || is_same(user, way))
 		return false;
-	return registry_is_older(self, way.opened_ms, user->link_opened_ms) ||
-	       (resumed && way.opened_ms == 0 && user->gateway != way.gateway &&
-		state_link(&self->state, user) == LINK_UP);
+	/* What is told again by the same gateway, or instead of a silent one, is what it has. */
+	if (user->gateway == way.gateway || state_link(&self->state, user) != LINK_UP)
+		resumed = false;
+	return registry_is_older(self, way, way_of(user), resumed);
 }
 
 /* A socket of a user who is here: true if nothing but our notes changes. */
-static bool is_no_news(struct registry *self, struct state_user *user, struct way way, bool resumed)
+static bool is_no_news(struct registry *self, struct state_user *user, struct registry_way way,
+		       bool resumed)
 {
 	if (is_replaced(self, user, way, resumed)) {
 		self->stats.ignored++;
@@ -227,7 +238,8 @@ void registry_on_link_opened(struct registry *self, const struct input *input)
 	const struct stream_event *event = input->event;
 	const uint64_t link = event->edge_link_opened.link;
 	const bool resumed = event->edge_link_opened.resumed;
-	const struct way way = { input->peer.incarnation, link, event->edge_link_opened.opened_ms };
+	const struct registry_way way = { input->peer.incarnation, link,
+					  event->edge_link_opened.opened_ms };
 	struct state_user *user = state_user_find(&self->state, event->user_id);
 	bool fresh = !user || user->session == SESSION_NONE;
 
@@ -354,7 +366,7 @@ void registry_session_check_end(struct registry *self, struct state_user *user, 
 			return;
 	struct text user_id = effects_keep(self->fx, registry_text(self, user->id));
 	const struct peer gateway = { ROLE_GATEWAY, user->gateway };
-	const struct way way = way_of(user);
+	const struct registry_way way = way_of(user);
 	const bool returned = user->link_state == LINK_UP;
 
 	registry_apps_end(self, user);

@@ -7,6 +7,7 @@
 
 #include "actors/tap/tap_clock.h"
 #include "actors/tap/tap_socket.h"
+#include "common/machine.h"
 #include "common/route.h"
 
 #define LINGER_MS 1000 /* what was said may still leave after the command is done */
@@ -80,6 +81,7 @@ static int greet(struct link *link, int64_t deadline_ms)
 		.peer_hello.name = text_of(link->name),
 		.peer_hello.protocol = STREAM_PROTOCOL_VERSION,
 		.peer_hello.first_request = 1,
+		.peer_hello.clock = machine_clock(),
 	};
 	int r = link_send(link, &event, false);
 

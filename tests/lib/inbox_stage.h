@@ -22,7 +22,8 @@ static struct {
 	enum input_type type;
 	bool known;
 	struct peer peer;
-	uint64_t request;
+	uint64_t request, clock;
+	int64_t expires_ms;
 } inputs[PEERS_MAX * 3];
 static size_t input_count;
 static void (*on_input)(const struct input *input); /* what the core does then */
@@ -47,6 +48,8 @@ static void port_input(void *context, const struct input *input)
 	inputs[input_count].known = input->known;
 	inputs[input_count].peer = input->peer;
 	inputs[input_count].request = input->event ? input->event->request : 0;
+	inputs[input_count].clock = input->clock;
+	inputs[input_count].expires_ms = input->event ? input->event->expires_ms : 0;
 	input_count++;
 	if (on_input)
 		on_input(input);

@@ -43,22 +43,23 @@ struct fault {
 Test(inbox, a_hello_with_a_fault_is_refused)
 {
 	const struct fault faults[] = {
-		{ { .peer_hello = { ROLE_GATEWAY, TEXT("gateway-1"), 99, 1 } },
+		{ { .peer_hello = { ROLE_GATEWAY, TEXT("gateway-1"), 99, 1, 0 } },
 		  gateway(GATEWAY, 1),
 		  "protocol version not supported" },
-		{ { .peer_hello = { ROLE_MANAGED, TEXT("gateway-1"), STREAM_PROTOCOL_VERSION, 1 } },
+		{ { .peer_hello = { ROLE_MANAGED, TEXT("gateway-1"), STREAM_PROTOCOL_VERSION, 1,
+				    0 } },
 		  gateway(GATEWAY, 1),
 		  "role or incarnation differs from the routing id" },
-		{ { .peer_hello = { ROLE_GATEWAY, TEXT("other"), STREAM_PROTOCOL_VERSION, 1 } },
+		{ { .peer_hello = { ROLE_GATEWAY, TEXT("other"), STREAM_PROTOCOL_VERSION, 1, 0 } },
 		  gateway(GATEWAY, 1),
 		  "bad name" },
-		{ { .peer_hello = { ROLE_GATEWAY, TEXT("a\nb"), STREAM_PROTOCOL_VERSION, 1 } },
+		{ { .peer_hello = { ROLE_GATEWAY, TEXT("a\nb"), STREAM_PROTOCOL_VERSION, 1, 0 } },
 		  { { ROLE_GATEWAY, GATEWAY, 1 }, "a\nb" },
 		  "bad name" },
-		{ { .peer_hello = { ROLE_GATEWAY, TEXT(""), STREAM_PROTOCOL_VERSION, 1 } },
+		{ { .peer_hello = { ROLE_GATEWAY, TEXT(""), STREAM_PROTOCOL_VERSION, 1, 0 } },
 		  { { ROLE_GATEWAY, GATEWAY, 1 }, "" },
 		  "bad name" },
-		{ { .peer_hello = { ROLE_REGISTRY, TEXT("r"), STREAM_PROTOCOL_VERSION, 1 } },
+		{ { .peer_hello = { ROLE_REGISTRY, TEXT("r"), STREAM_PROTOCOL_VERSION, 1, 0 } },
 		  { { ROLE_REGISTRY, GATEWAY, 1 }, "r" },
 		  "this role is not served here" },
 	};
@@ -220,6 +221,35 @@ Test(inbox, an_expired_request_is_taken_and_not_done)
 	cr_assert_eq(inbox.stats.expired, 1);
 	frame(client, 2, &event, 1, 99);
 	cr_assert_eq(input_count, 1);
+}
+
+/* A machine that was started later or earlier: its times are smaller or larger than ours. */
+Test(inbox, a_deadline_of_another_clock_is_not_compared)
+{
+	struct client client = gateway(GATEWAY, 1);
+	struct stream_event event = { .type = EVENT_EDGE_CHECK, .expires_ms = 100 };
+	struct stream_event hello = { .peer_hello = { ROLE_GATEWAY, TEXT("gateway-1"),
+						      STREAM_PROTOCOL_VERSION, 1, 7 } };
+
+	inbox.options.clock = 8;
+	hello_as(client, hello, 50000);
+	cr_assert_eq(inputs[0].type, INPUT_PEER_UP);
+	cr_assert_eq(inputs[0].clock, 7);
+	frame(client, 1, &event, 1, 50000);
+	event.expires_ms = INT64_MAX;
+	frame(client, 2, &event, 1, 50000);
+	event.expires_ms = 0;
+	frame(client, 3, &event, 1, 50000);
+	cr_assert_eq(inbox.stats.expired, 0);
+	cr_assert_eq(input_count, 4);
+	cr_assert_eq(inputs[1].expires_ms, 50000 + INBOX_FOREIGN_MS);
+	cr_assert_eq(inputs[2].expires_ms, 50000 + INBOX_FOREIGN_MS);
+	cr_assert_eq(inputs[3].expires_ms, 0, "never is never");
+	cr_assert_eq(inputs[3].clock, 7);
+	inbox.options.clock = 7; /* ours after all */
+	event.expires_ms = 100;
+	frame(client, 4, &event, 1, 50000);
+	cr_assert_eq(inbox.stats.expired, 1);
 }
 
 Test(inbox, a_request_that_cannot_be_read_is_not_waited_for)

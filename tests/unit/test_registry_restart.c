@@ -151,6 +151,81 @@ Test(registry_restart, a_socket_that_is_told_of_late_does_not_displace_a_newer_o
 	cr_assert_eq(the_user(U)->link_state, LINK_DOWN, "as protocol.md 1.4 has measured it");
 }
 
+/* On another machine, by another clock. */
+static const struct peer far_gateway = { ROLE_GATEWAY, 0xfa };
+
+static void far_gateway_up(uint64_t clock)
+{
+	bench_input(&(struct input){ .type = INPUT_PEER_UP,
+				     .peer = far_gateway,
+				     .peer_name = "gateway-far",
+				     .clock = clock });
+	cr_assert_eq(state_gateway_find(&bench.registry.state, far_gateway.incarnation)->clock,
+		     clock);
+}
+
+/* That machine was started later: its times are smaller, and say nothing. */
+Test(registry_restart, times_of_two_machines_are_not_compared, .init = setup)
+{
+	far_gateway_up(7);
+	open_link(app_gateway, 30, 900000);
+	open_link(far_gateway, 40, 5000);
+	cr_assert_eq(the_user(U)->link, 40, "what is told as news is news");
+	open_link(app_gateway, 31, 800000);
+	cr_assert_eq(the_user(U)->link, 31, "and so is this");
+}
+
+Test(registry_restart, times_of_one_machine_are_compared_whatever_its_clock, .init = setup)
+{
+	far_gateway_up(7);
+	bench.registry.options.clock = 6; /* ours, which has not come so far */
+	open_link(far_gateway, 40, INT64_C(1) << 40);
+	open_link(far_gateway, 41, 5000);
+	cr_assert_eq(the_user(U)->link, 40);
+	bench.registry.options.clock = 7; /* it is ours: that was before the machine was started */
+	open_link(far_gateway, 42, 6000);
+	cr_assert_eq(the_user(U)->link, 42);
+}
+
+/* Two sockets are up, and nobody can tell which is newer: the one that was known stays. */
+Test(registry_restart, what_another_machine_tells_again_displaces_nothing, .init = setup)
+{
+	struct stream_event event = about(U, EVENT_EDGE_LINK_OPENED);
+
+	far_gateway_up(7);
+	open_link(app_gateway, 30, 5000);
+	event.edge_link_opened.link = 40;
+	event.edge_link_opened.opened_ms = 900000;
+	event.edge_link_opened.resumed = true;
+	bench_say(far_gateway, &event);
+	cr_assert_eq(the_user(U)->link, 30);
+	gateway_lease(GATEWAY_B, 5000);
+	bench_say(far_gateway, &event);
+	cr_assert_eq(the_user(U)->link, 40, "unless its gateway is silent");
+}
+
+Test(registry_restart, sockets_of_an_app_on_two_machines, .init = setup)
+{
+	struct stream_event event = about(U, EVENT_EDGE_APP_OPENED);
+
+	far_gateway_up(7);
+	event.edge_app_opened.package = TEXT("pa");
+	event.edge_app_opened.key_ok = true;
+	event.edge_app_opened.link = 50;
+	event.edge_app_opened.opened_ms = 900000;
+	bench_say(app_gateway, &event);
+	cr_assert_eq(the_app(U, "pa")->link, 50);
+	event.edge_app_opened.link = 51;
+	event.edge_app_opened.opened_ms = 5000;
+	bench_say(far_gateway, &event);
+	cr_assert_eq(the_app(U, "pa")->link, 51);
+	event.edge_app_opened.link = 52;
+	event.edge_app_opened.resumed = true;
+	event.edge_app_opened.opened_ms = 900001;
+	bench_say(app_gateway, &event);
+	cr_assert_eq(the_app(U, "pa")->link, 51, "told again, by another clock");
+}
+
 Test(registry_restart, nor_one_whose_gateway_is_silent, .init = setup)
 {
 	open_link(app_gateway, 30, 900000);

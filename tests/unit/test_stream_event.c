@@ -110,8 +110,8 @@ Test(stream_event, golden_hello)
 						    .protocol = 1,
 						    .first_request = 7 } };
 	assert_golden(&in, STREAM_EVENT_ADDRESSED,
-		      "dc00120101a9676174657761792d32cf01020304050607080000000000a0a00000"
-		      "cf0000018bcfe5680005a9676174657761792d320107");
+		      "dc00130101a9676174657761792d32cf01020304050607080000000000a0a00000"
+		      "cf0000018bcfe5680005a9676174657761792d32010700");
 	cr_assert(sample_same(&in, &out));
 }
 
