@@ -1,15 +1,24 @@
 // Goal: what whoever looks after security wants to know stands in the log or in the story, under the name
 // that docs/security-rules.md gives it, and hostile text in it harms no terminal.
-// Method: the real system with a vendor; each thing is caused once and waited for.  (Roles, and a store that is
-// full, are caused in unit tests; a daemon that fails, in test_supervise.mjs.)
+// Method: the real system with a vendor; each thing is caused once and waited for.  (A store that is full is
+// caused in unit tests; a daemon that fails, in test_supervise.mjs.)
 // Run: node --test tests/system/test_weir_audit_log.mjs
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { RawApp } from '../lib/raw_app.mjs';
 import { exchange, call, upgrade } from '../lib/raw_http.mjs';
 import { slack } from '../lib/recorder.mjs';
 import { PA, PB, World, goLive, url } from '../lib/world.mjs';
 
 const saidMs = 10000 * slack;
+
+const binDir = process.env.WEIR_BIN_DIR ?? fileURLToPath(new URL('../../build/actors', import.meta.url));
+const rogue = join(binDir, '../tests/rogue');
 
 let world;
 let tap;
@@ -58,6 +67,39 @@ test('credentials that are refused, and those that are not', async () => {
   app.leave?.();
 });
 
+test('an app whose key or token is wrong', async () => {
+  const user = world.user('keys');
+  const sessionId = user.sessionId(PA);
+  const app = world.keep(new RawApp({ url: `${world.weir.url(2)}/app-ws`, sessionId, packageName: PA, apiKey: 'wrong' }));
+
+  await user.connect();
+  await app.open();
+  await assert.rejects(app.init(), /closed instead of acked/);
+  await logged('gateway.key_refused');
+  await logged('gateway.inits_refused');
+  await exchange(world.weir.port(2), upgrade('/app-ws', { Authorization: 'Bearer x.y.z' }));
+  const refused = await logged('gateway.app_token_refused');
+
+  assert.equal(refused.cause, refused.code, 'limited by what is wrong');
+});
+
+test('a process that says what its role may not say, and one that is not who it says', async () => {
+  const before = await world.weir.liveStreams();
+
+  await promisify(execFile)(rogue, [world.weir.runDir]);
+  for (const said of ['edge.link_opened', 'stream.close']) {
+    const entry = await logged('audit.violation', (line) => line.detail === said);
+
+    assert.equal(entry.actor, 'registry');
+    assert.equal(entry.role, 'operator');
+    assert.equal(entry.peer, 'rogue');
+    assert.equal(entry.cause, `rogue: ${said}`, 'one does not hide the other');
+  }
+  await logged('inbox.hello_refused', (line) => line.actor === 'registry');
+  assert.deepEqual(await world.weir.liveStreams(), before);
+  assert.ok(!(await world.weir.cli('ls', '--all')).includes('victim'));
+});
+
 test('takeover, the stop of an operator, a limit', async () => {
   const s = await world.stage('ends');
 
@@ -77,6 +119,16 @@ test('reloads', async () => {
   process.kill((await world.weir.pids()).get('gateway-1'), 'SIGHUP');
   for (const event of ['actor.reload', 'gateway.secrets_loaded', 'gateway.apps_loaded'])
     await logged(event);
+});
+
+test('reloads of what cannot be used', async () => {
+  const secrets = join(world.weir.dir, 'jwt.secret');
+
+  writeFileSync(join(world.weir.dir, 'apps.conf'), '[com.example.a]\nno such key = 1\n');
+  writeFileSync(secrets, 'short\n');
+  process.kill((await world.weir.pids()).get('gateway-1'), 'SIGHUP');
+  assert.match((await logged('gateway.apps_refused')).reason, /apps\.conf:2: /);
+  await logged('gateway.secrets_refused');
 });
 
 test('what is deleted at the provider, and what is found there', async () => {
