@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { slack } from '../lib/recorder.mjs';
-import { huntOf, inFile } from './hammer/canaries.mjs';
+import { canaries, huntOf, inFile, leftIn } from './hammer/canaries.mjs';
 import { Hammer } from './hammer/hammer.mjs';
 import { profiles } from './hammer/profiles.mjs';
 import { summaryText } from './hammer/report.mjs';
@@ -32,10 +32,16 @@ test('random faults for some seconds: nothing is violated', { timeout }, async (
   assert.ok(Object.keys(summary.faults).length >= 3, text);
   assert.ok(summary.requests.accepted > 0, text);
   assert.ok(summary.opened.unmanaged > 0 && summary.opened.managed > 0, text);
+  assert.deepEqual([summary.secrets_found, summary.secrets_left], [0, 0], text);
   /* What apps sent has their key: there the search finds it. */
   const hunt = huntOf(hammer.weir, hammer.crowd.members[0].token);
+  const clients = hammer.files['clients.jsonl'];
 
-  assert.deepEqual(await inFile(hunt, hammer.files['clients.jsonl']), ['canary']);
+  assert.deepEqual(await inFile(hunt, clients), ['canary']);
+  assert.deepEqual(
+    await leftIn(hunt, { files: [clients, `${clients}.none`], texts: { verdict: `x${canaries.apiKey}`, log: '' } }),
+    ['verdict: canary', `${clients}: canary`],
+  );
   rmSync(out, { recursive: true });
 });
 

@@ -2,7 +2,7 @@
 // weir is told one; and the search for them where none may be.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { closeSync, createReadStream, openSync } from 'node:fs';
+import { closeSync, createReadStream, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { SecretHunt } from '../../lib/secret_hunt.mjs';
 
@@ -43,6 +43,15 @@ export async function inFile(hunt, path) {
     tail = piece.slice(-200);
   }
   return [...found];
+}
+
+/** Every secret in what is left of a run, as "place: secret": in @files that are there, and in @texts by name. */
+export async function leftIn(hunt, { files, texts }) {
+  const found = Object.entries(texts).flatMap(([what, text]) => hunt.in(text).map((s) => `${what}: ${s}`));
+
+  for (const file of files.filter((path) => existsSync(path)))
+    found.push(...(await inFile(hunt, file)).map((s) => `${file}: ${s}`));
+  return found;
 }
 
 async function writeHistory(weir, path) {

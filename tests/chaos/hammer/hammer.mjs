@@ -9,7 +9,7 @@ import { FakeCloudflare } from '../../lib/fake_cloudflare.mjs';
 import { now, slack } from '../../lib/recorder.mjs';
 import { SmallDisk, noSmallDisk } from '../../lib/small_disk.mjs';
 import { scaledTimers } from '../../lib/world.mjs';
-import { canaries, huntOf, leaks } from './canaries.mjs';
+import { canaries, huntOf, leaks, leftIn } from './canaries.mjs';
 import { Faults } from './faults.mjs';
 import { storyOf } from './story.mjs';
 import { HammerUser } from './user.mjs';
@@ -220,14 +220,16 @@ export class Hammer {
     await this.#checkDeaths();
     if (!this.faults) await this.#checkSilence();
     const stories = this.faults ? await this.#audit() : {};
-    const found = await leaks(this.weir, huntOf(this.weir, this.crowd.members[0].token), {
+    this.hunt = huntOf(this.weir, this.crowd.members[0].token);
+    const found = await leaks(this.weir, this.hunt, {
       recordings: this.faults ? [this.files['tap.jsonl']] : [],
       out: this.out,
     });
 
     for (const where of found) this.#broken('secret', where);
     this.#judgeVitals();
-    return this.#summary(stories, found.length);
+    this.summary = this.#summary(stories, found.length);
+    return this.summary;
   }
 
   get #ours() {
@@ -327,6 +329,7 @@ export class Hammer {
       stuck: this.check.stuck,
       inputs_left: this.#ours.length,
       secrets_found: secrets,
+      secrets_left: null, /* until all is over: #checkLeft() */
       log_lines_per_s: Math.round(this.logLinesPerS * 10) / 10,
       judged: Object.fromEntries((this.verdict?.rules ?? []).map(({ id, checked }) => [id, checked])),
       slopes: this.slopes,
@@ -334,6 +337,20 @@ export class Hammer {
     };
   }
 
+  /* What the run leaves behind is searched when its last word is written, that of the judge too.  What
+   * clients recorded holds secrets: they are theirs.
+   */
+  async #checkLeft() {
+    const left = await leftIn(this.hunt, {
+      files: ['tap.jsonl', 'weir.log', 'vitals.json'].map((name) => this.files[name]).concat(join(this.out, 'history.jsonl')),
+      texts: { 'weir audit': JSON.stringify(this.verdict ?? {}) },
+    });
+
+    for (const where of left) this.#broken('secret left', where);
+    this.summary.secrets_left = left.length;
+  }
+
+  /** Ends everything; the summary is complete then. */
   async close() {
     try {
       await this.crowd.close({ unharmed: false });
@@ -342,6 +359,7 @@ export class Hammer {
       this.#broken('stop', error.message);
     }
     writeFileSync(this.files['weir.log'], `${this.weir.log(Infinity)}\n`);
+    if (this.summary) await this.#checkLeft();
     await this.vendor.close();
     await this.smallDisk?.close();
   }

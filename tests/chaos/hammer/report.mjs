@@ -25,7 +25,7 @@ export function summaryText(summary) {
     `requests: ${list(summary.requests)}`,
     ...(summary.opened ? [`streams opened: ${list(summary.opened)}; ended: ${list(summary.ended)}`] : []),
     ...(summary.events ? [`recorded: ${summary.events} events, ${summary.gaps} gaps`] : []),
-    `stuck ${summary.stuck}, inputs left ${summary.inputs_left}, secrets found ${summary.secrets_found}, ` +
+    `stuck ${summary.stuck}, inputs left ${summary.inputs_left}, secrets found ${summary.secrets_found}, left ${summary.secrets_left ?? 'not known'}, ` +
       `log lines ${summary.log_lines_per_s}/s`,
     'the longest lives of daemons, after their warm-up:',
     ...summary.slopes.toSorted((a, b) => b.seconds - a.seconds).slice(0, livesShownMax).map(slopeText),
