@@ -12,6 +12,7 @@
 #include "common/config_draft.h"
 #include "common/ini.h"
 #include "common/log.h"
+#include "common/secret.h"
 #include "common/store.h"
 #include "proto/text.h"
 #include "proto/words.h"
@@ -323,7 +324,7 @@ static int check_secrets(const struct config_draft *draft, const struct config *
 	if (r < 0)
 		return config_refuse(draft, key, "%s", strerror(-r));
 	line = short_line((struct text){ bytes, (uint32_t)length }, &secrets, &found);
-	explicit_bzero(bytes, length);
+	secret_wipe(bytes, length);
 	free(bytes);
 	if (line > 0)
 		return config_refuse(draft, key,

@@ -7,6 +7,7 @@
 #include <curl/curl.h>
 
 #include "common/error.h"
+#include "common/secret.h"
 
 #define BODY_FIRST 4096 /* bytes; doubles */
 
@@ -45,7 +46,7 @@ static void exchange_free(struct exchange *exchange)
 		(void)curl_multi_remove_handle(exchange->client->multi, exchange->easy);
 	curl_easy_cleanup(exchange->easy);
 	curl_slist_free_all(exchange->headers);
-	free(exchange->body);
+	secret_free(exchange->body); /* keys of streams; the requests are libcurl's, as below */
 	free(exchange);
 }
 
@@ -71,7 +72,7 @@ static bool make_room(struct exchange *exchange, size_t length)
 		size *= 2;
 	if (size == exchange->size)
 		return true;
-	body = realloc(exchange->body, size);
+	body = secret_realloc(exchange->body, size);
 	if (!body)
 		return false;
 	exchange->body = body;
@@ -359,11 +360,19 @@ struct text http_answer_header(const struct http_answer *answer, const char *nam
 
 /* ---- opening ---- */
 
+/* Of requests and answers, libcurl has copies of its own: tokens in headers, keys in bodies and
+ * URLs. */
+static CURLcode init_library(void)
+{
+	return curl_global_init_mem(CURL_GLOBAL_DEFAULT, secret_malloc, secret_free, secret_realloc,
+				    secret_strdup, secret_calloc);
+}
+
 int http_client_open(const struct http_client_options *options, struct http_client **out)
 {
 	struct http_client *client;
 
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+	if (init_library() != CURLE_OK)
 		return err_raise(-ENOMEM);
 	client = calloc(1, sizeof *client);
 	if (!client) {

@@ -13,6 +13,7 @@
 
 #include "common/cleanup.h"
 #include "common/ini.h"
+#include "common/secret.h"
 
 #define CERT_FILE_MAX 4096 /* bytes; czmq writes some 400 */
 #define PATH_SIZE 768
@@ -106,11 +107,11 @@ static int read_cert(const char *path, struct cert *cert, char *error)
 
 	unsigned line = read_lines((struct text){ bytes, (uint32_t)length }, cert);
 
-	explicit_bzero(bytes, length);
+	secret_wipe(bytes, length);
 	free(bytes);
 	if (line == 0 && *cert->public_key)
 		return 0;
-	explicit_bzero(cert, sizeof *cert);
+	secret_wipe(cert, sizeof *cert);
 	if (line > 0)
 		return refuse(error, path, "line %u: not a key of %d characters in quotes", line,
 			      ZAP_KEY_LENGTH);
@@ -126,7 +127,7 @@ static int read_public(const char *path, char *key, char *error)
 		return r;
 	bool secret = *cert.secret_key != '\0';
 
-	explicit_bzero(cert.secret_key, sizeof cert.secret_key);
+	secret_wipe(cert.secret_key, sizeof cert.secret_key);
 	if (secret)
 		return refuse(error, path,
 			      "holds a secret key, which belongs nowhere but to its owner: delete "
@@ -154,7 +155,7 @@ static int read_pair(struct keyring *self, const char *name, char *error)
 		return refuse(error, path, "holds no secret-key; `weir keys new` makes keys");
 	memcpy(self->public_key, cert.public_key, sizeof cert.public_key);
 	memcpy(self->secret_key, cert.secret_key, sizeof cert.secret_key);
-	explicit_bzero(&cert, sizeof cert);
+	secret_wipe(&cert, sizeof cert);
 	return 0;
 }
 
@@ -280,7 +281,7 @@ void keyring_close(struct keyring *self)
 {
 	if (!self)
 		return;
-	explicit_bzero(self->secret_key, sizeof self->secret_key);
+	secret_wipe(self->secret_key, sizeof self->secret_key);
 	free(self);
 }
 

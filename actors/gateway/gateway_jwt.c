@@ -13,6 +13,7 @@
 
 #include "common/config.h"
 #include "common/ini.h"
+#include "common/secret.h"
 #include "proto/json.h"
 
 #define DECODED_MAX (GATEWAY_TOKEN_MAX / 4 * 3)
@@ -259,8 +260,8 @@ int gateway_jwt_verify(const struct gateway_secrets *secrets, struct text token,
 		if (text->bytes)
 			text->bytes = out->bytes + (text->bytes - read.bytes);
 	}
-	OPENSSL_cleanse(bytes, sizeof bytes);
-	OPENSSL_cleanse(&read, sizeof read);
+	secret_wipe(bytes, sizeof bytes);
+	secret_wipe(&read, sizeof read);
 	return 0;
 }
 
@@ -269,7 +270,7 @@ int gateway_jwt_verify(const struct gateway_secrets *secrets, struct text token,
 void gateway_secrets_wipe(struct gateway_secrets *secrets)
 {
 	if (secrets)
-		OPENSSL_cleanse(secrets, sizeof *secrets);
+		secret_wipe(secrets, sizeof *secrets);
 }
 
 static struct text take_line(struct text *rest)
@@ -350,7 +351,7 @@ static int load_file(const char *file, struct gateway_secrets *out, char *error)
 	if (r < 0)
 		return config_error(file, strerror(-r), error);
 	r = gateway_secrets_parse((struct text){ bytes, (uint32_t)length }, file, out, error);
-	OPENSSL_cleanse(bytes, length);
+	secret_wipe(bytes, length);
 	free(bytes);
 	return r;
 }

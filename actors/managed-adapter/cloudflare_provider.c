@@ -24,6 +24,7 @@
 #include "common/ini.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "common/secret.h"
 
 #define CONNECTIONS_MAX 32 /* 200 requests per second are allowed from one address */
 #define SECRET_SIZE 512
@@ -137,7 +138,7 @@ static bool start(struct provider *self, const struct cloudflare_request *reques
 				      .done = on_answer,
 				      .context = line,
 			      });
-	OPENSSL_cleanse(authorization, sizeof authorization);
+	secret_wipe(authorization, sizeof authorization);
 	return started;
 }
 
@@ -180,8 +181,7 @@ static void on_timer(struct ev_loop *loop, struct ev_timer *timer, int events)
 		if (stream_event_read(&wire, &event) != 0)
 			abort(); /* we wrote it */
 		cloudflare_call(&self->core, &event, loop_now_ms(), &self->fx);
-		OPENSSL_cleanse(first->wire, first->length);
-		free(first);
+		secret_free(first);
 		first = next;
 		apply(self);
 	}
@@ -199,7 +199,7 @@ static void provider_call(struct provider *self, const struct stream_event *even
 	}
 	*waiting = (struct waiting){ .length = (size_t)length };
 	memcpy(waiting->wire, wire, (size_t)length);
-	OPENSSL_cleanse(wire, (size_t)length);
+	secret_wipe(wire, (size_t)length);
 	*self->last = waiting;
 	self->last = &waiting->next;
 	if (!ev_is_active(&self->timer))
@@ -271,7 +271,7 @@ static int read_secret(const char *key, const char *file, char *out)
 	while (length > 0 && strchr(" \t\r\n", bytes[length - 1]))
 		length--;
 	text_put((struct text){ bytes, (uint32_t)length }, out, SECRET_SIZE);
-	OPENSSL_cleanse(bytes, length);
+	secret_wipe(bytes, length);
 	free(bytes);
 	return is_secret(out) ? 0 : refuse(key, "one line of printable characters is expected");
 }
@@ -336,10 +336,10 @@ static void provider_close(struct provider *self)
 	while (self->first) {
 		struct waiting *next = self->first->next;
 
-		free(self->first);
+		secret_free(self->first);
 		self->first = next;
 	}
-	OPENSSL_cleanse(self, sizeof *self);
+	secret_wipe(self, sizeof *self);
 	free(self);
 }
 DEFINE_CLEANUP(struct provider *, provider_close);

@@ -16,6 +16,7 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/secret.h"
 
 #define SAID_SIZE 2048 /* the end of what a child said */
 #define LINE_SIZE 64 /* of its progress; longer lines are not those that count */
@@ -147,7 +148,7 @@ static void child_free(struct child *child)
 	unwatch(child, &child->progress);
 	unwatch(child, &child->words);
 	ev_timer_stop(child->children->options.loop, &child->patience);
-	explicit_bzero(child, sizeof *child);
+	secret_wipe(child, sizeof *child);
 	free(child);
 }
 
@@ -249,7 +250,7 @@ static int write_preset(int fd, const struct local_destination *destination)
 		strncmp(destination->place, "rtmps:", 6) == 0 ? "tls_verify=1\n" : "");
 	bool written = write(fd, preset, (size_t)length) == length;
 
-	explicit_bzero(preset, sizeof preset);
+	secret_wipe(preset, sizeof preset);
 	return written ? 0 : -EIO;
 }
 

@@ -16,6 +16,7 @@
 #include "common/daemon.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/secret.h"
 
 #define STAT_MAX (4u << 20) /* bytes; a stream has about 1 KB, and 100 bytes for each reader */
 #define CONNECTIONS_MAX 8
@@ -149,7 +150,7 @@ static void start_child(struct provider *self, const struct local_input *input,
 	snprintf(source, sizeof source, "%s/%s", self->config.source_url, input->id);
 	if (local_destination_read(text_of(output->url), &destination))
 		r = local_children_start(self->children, output->serial, source, &destination);
-	explicit_bzero(&destination, sizeof destination);
+	secret_wipe(&destination, sizeof destination);
 	if (r < 0)
 		local_child_ended(&self->core, output->serial, "ffmpeg cannot be started",
 				  daemon_now_ms());
@@ -321,7 +322,7 @@ static unsigned on_publish(void *context, const struct managed_http_request *req
 	if (!is_loopback(request->peer) || !read_callback(request->body, &texts, &callback))
 		return 403;
 	verdict = local_publish(&self->core, &callback, daemon_now_ms());
-	explicit_bzero(texts.key, sizeof texts.key);
+	secret_wipe(texts.key, sizeof texts.key);
 	log_limited_by("local.publish", words[verdict], log_str("input_id", texts.name),
 		       log_str("verdict", words[verdict]));
 	if (verdict != LOCAL_ALLOWED)
@@ -338,7 +339,7 @@ static unsigned on_publish_done(void *context, const struct managed_http_request
 
 	if (!is_loopback(request->peer) || !read_callback(request->body, &texts, &callback))
 		return 403;
-	explicit_bzero(texts.key, sizeof texts.key);
+	secret_wipe(texts.key, sizeof texts.key);
 	local_publish_done(&self->core, &callback);
 	local_take_turn(self);
 	return 200;
@@ -450,7 +451,7 @@ static void local_shut(struct provider *self)
 	local_children_close(self->children);
 	while (self->first)
 		local_job_free(self->first);
-	explicit_bzero(&self->core, sizeof self->core);
+	secret_wipe(&self->core, sizeof self->core);
 	free(self);
 }
 

@@ -13,6 +13,7 @@
 #include "common/config.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/secret.h"
 
 #define PEER_SIZE INET6_ADDRSTRLEN
 
@@ -112,7 +113,7 @@ static bool add(struct intake *intake, const char *bytes, size_t count)
 	while (size < intake->length + count)
 		size = size ? 2 * size : 1024;
 	if (size != intake->size) {
-		char *larger = realloc(intake->bytes, size);
+		char *larger = secret_realloc(intake->bytes, size);
 
 		if (!larger)
 			return false;
@@ -179,10 +180,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 	(void)code;
 	if (!intake)
 		return;
-	/* It may have held a stream key. */
-	if (intake->bytes)
-		explicit_bzero(intake->bytes, intake->size);
-	free(intake->bytes);
+	secret_free(intake->bytes); /* it may have held a stream key */
 	free(intake);
 	*request_data = NULL;
 }

@@ -5,10 +5,12 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/http_client.h"
+#include "common/secret.h"
 
 #define ANSWER_MAX 16
 #define PATIENCE_S 20.0
@@ -162,4 +164,64 @@ Test(http_client, a_connection_that_its_server_has_closed_is_not_kept)
 	cr_expect_eq(ends, 1);
 	ask(url, 5000);
 	cr_expect_eq(got.fate, HTTP_ANSWERED, "and the next request finds its way");
+}
+
+/* What is left in memory ----------------------------------------------------------------------- */
+
+#define TOKEN "token-4f1d9ac2"
+#define BODY_KEY "body-key-77ab31"
+#define URL_KEY "url-key-c05e18"
+#define ANSWER_KEY "ans-9be27d"
+
+/* Whether @needle, which is itself no part of it, is anywhere in the heap. */
+static bool is_in_heap(const char *needle)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned long from = 0, to = 0;
+	char line[512];
+	bool heap = false;
+
+	while (maps && !heap && fgets(line, sizeof line, maps))
+		heap = strstr(line, "[heap]") && sscanf(line, "%lx-%lx", &from, &to) == 2;
+	if (maps)
+		(void)fclose(maps);
+	cr_assert(heap);
+	return memmem((const void *)from, to - from, needle, strlen(needle)) != NULL;
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HEAP_IS_ELSEWHERE true
+#elif defined(__has_feature)
+#define HEAP_IS_ELSEWHERE __has_feature(address_sanitizer)
+#else
+#define HEAP_IS_ELSEWHERE false
+#endif
+
+Test(http_client, nothing_of_a_request_or_its_answer_stays_in_memory, .disabled = HEAP_IS_ELSEWHERE)
+{
+	static const char *const headers[] = { "Authorization: Bearer " TOKEN, NULL };
+	static char where[128];
+	char *probe = strdup(TOKEN "-probe");
+
+	cr_assert(is_in_heap(TOKEN "-probe"), "the search finds what is there");
+	secret_free(probe);
+	cr_assert_not(is_in_heap(TOKEN "-probe"));
+	(void)snprintf(where, sizeof where, "%s" URL_KEY, url);
+	answer =
+		"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nX-Key: " ANSWER_KEY "\r\n\r\n" ANSWER_KEY;
+	done = false;
+	cr_assert(http_client_start(client, &(struct http_request){ .method = "POST",
+								    .url = where,
+								    .headers = headers,
+								    .body = TEXT(BODY_KEY),
+								    .timeout_ms = 5000,
+								    .answer_max = ANSWER_MAX,
+								    .done = on_done }));
+	while (!done && ev_is_active(&patience))
+		ev_run(loop, 0);
+	cr_assert_eq(got.fate, HTTP_ANSWERED, "%s", got.error);
+	cr_expect_not(is_in_heap(TOKEN));
+	cr_expect_not(is_in_heap(BODY_KEY));
+	cr_expect_not(is_in_heap(URL_KEY));
+	cr_expect_not(is_in_heap(ANSWER_KEY));
 }
