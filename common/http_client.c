@@ -360,8 +360,7 @@ struct text http_answer_header(const struct http_answer *answer, const char *nam
 
 /* ---- opening ---- */
 
-/* Of requests and answers, libcurl has copies of its own: tokens in headers, keys in bodies and
- * URLs. */
+/* libcurl has copies of its own of what is sent and received: tokens in headers, keys in bodies. */
 static CURLcode init_library(void)
 {
 	return curl_global_init_mem(CURL_GLOBAL_DEFAULT, secret_malloc, secret_free, secret_realloc,

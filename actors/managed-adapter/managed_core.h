@@ -24,8 +24,7 @@
 #define MANAGED_RETRY_MS 100 /* a call that found no room is tried again after */
 #define MANAGED_OUTPUTS_WAIT_MS 1500 /* the first answers of initial outputs are waited for */
 #define MANAGED_PAUSE_MAX_MS 300000 /* between two tries of one thing */
-#define MANAGED_DELETE_PAUSE_MAX_MS \
-	30000 /* between two tries of one delete, unless more is asked */
+#define MANAGED_DELETE_PAUSE_MAX_MS 30000 /* of one delete, unless the provider asks for more */
 /* What an earlier life has left to delete, and what could not be: the vendor allows 1,200 calls in
  * five minutes, and blocks all of them beyond.
  */

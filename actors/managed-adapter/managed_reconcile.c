@@ -243,6 +243,9 @@ static void end_held(struct managed *self, int64_t retry_ms)
 
 	self->sweep.held_ms = retry_ms;
 	end(self, RESULT_FAILED, effects_keep(self->fx, (struct text){ reason, (uint32_t)length }));
+	/* Records may wait for what this one was to find. */
+	if (self->sweep.due_ms > self->now_ms + retry_ms)
+		self->sweep.due_ms = self->now_ms + retry_ms;
 }
 
 static void give_up(struct managed *self, const struct stream_event *answer)

@@ -242,6 +242,12 @@ Test(managed_reconcile, calls_that_are_held_back_are_said_at_once)
 	stage_expect("report failed in_use=0 owed=0 leaks=0 foreign=0 deleted=0 rows=0 "
 		     "retry_ms=239001: no budget at the provider: calls are held back, again in "
 		     "240 s");
+	uint64_t before = stage.managed->stats.reconciled;
+
+	stage_pass(238900);
+	cr_assert_eq(stage.managed->stats.reconciled, before);
+	stage_pass(1000);
+	cr_assert_eq(stage.managed->stats.reconciled, before + 1, "records may wait for it");
 	stage_ask(2, false, false);
 	stage_pass(10);
 	stage_expect("report ok in_use=0 owed=0 leaks=0 foreign=0 deleted=0 rows=0");
