@@ -267,6 +267,10 @@ test('webhooks are hints, from those who know the secret', async () => {
 
   assert.equal(await vendor.webhook(url, 'wrong', input, 'live_input.connected'), 401);
   assert.equal(await vendor.webhook(url, undefined, input, 'live_input.connected'), 401);
+  await stage.waitFor((e) => e.event === 'log' && e.text.includes('"event":"cloudflare.webhook_refused"'), 5000, {
+    from: 0,
+    what: 'the audit event',
+  });
   assert.equal(await vendor.webhook(url, secret, input, 'live_input.connected', at(5)), 200);
   await stage.hint({ input_id: input.uid, ingest: 'live' });
   assert.equal(await vendor.webhook(url, secret, input, 'live_input.connected', at(5)), 200);
