@@ -143,6 +143,7 @@ static const struct end_rule end_rules[KIND_COUNT][END_CAUSE_COUNT] = {
 		[END_GATEWAY_LOST] = { "timeout", HOP_CLOUD, false, true },
 		[END_DURATION_LIMIT] = { "stopped", HOP_CLOUD, true, true },
 		[END_PROVIDER_ERROR] = { "stopped", HOP_PROVIDER, true, true },
+		[END_RECORD_LOST] = { "stopped", HOP_CLOUD, true, true },
 	},
 	[KIND_MANAGED] = {
 		[END_APP_STOP] = { "stopped", HOP_APP, true, true },
@@ -162,6 +163,7 @@ static const struct end_rule end_rules[KIND_COUNT][END_CAUSE_COUNT] = {
 		[END_GATEWAY_LOST] = { "error", HOP_CLOUD, true, true },
 		[END_DURATION_LIMIT] = { "stopped", HOP_CLOUD, true, true },
 		[END_PROVIDER_ERROR] = { "error", HOP_PROVIDER, true, true },
+		[END_RECORD_LOST] = { "error", HOP_CLOUD, true, true },
 	},
 };
 

@@ -33,6 +33,7 @@ static const char *const cause_meanings[END_CAUSE_COUNT] = {
 	[END_GATEWAY_LOST] = "probes unanswered, the gateway that held the socket was gone",
 	[END_DURATION_LIMIT] = "the limit that the app asked for",
 	[END_PROVIDER_ERROR] = "the provider failed",
+	[END_RECORD_LOST] = "its record in the registry's store was damaged",
 };
 
 static void write_transitions(FILE *to, enum kind kind)

@@ -409,6 +409,9 @@ int state_apply(struct state *self, const struct stream_event *event)
 	switch (event->type) {
 	case EVENT_DEPLOYMENT_MARKED:
 		return on_marked(self, event);
+	case EVENT_RECORD_QUARANTINED: /* what follows from it is told by itself */
+	case EVENT_RECORD_REBUILT:
+		return 0;
 	case EVENT_GATEWAY_CHANGED:
 		return on_gateway_changed(self, event);
 	case EVENT_SESSION_OPENED:

@@ -9,6 +9,9 @@
 #include "common/error.h"
 #include "common/store_engine.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 static const struct store_engine *const engines[] = {
 	&store_memory_engine,
 	&store_sqlite_engine,
@@ -52,6 +55,33 @@ enum store_event_type store_break(struct store *store, const char *format, ...)
 	va_end(arguments);
 	store->broken = true;
 	return STORE_BROKEN;
+}
+
+static uint64_t check_text(struct text text, uint64_t seed)
+{
+	return XXH3_64bits_withSeed(text.bytes, text.length, seed);
+}
+
+uint64_t store_record_check(struct text key, struct text data)
+{
+	return check_text(data, check_text(key, 0));
+}
+
+uint64_t store_row_check(const struct store_row *row)
+{
+	const uint64_t numbers[] = { row->seq, (uint64_t)row->at_ms };
+	uint64_t check = XXH3_64bits(numbers, sizeof numbers);
+
+	check = check_text(row->user_id, check);
+	check = check_text(row->stream_id, check);
+	return check_text(row->event, check);
+}
+
+uint64_t store_head_check(const struct store_head *head)
+{
+	const uint64_t numbers[] = { head->seq, head->next_epoch };
+
+	return XXH3_64bits(numbers, sizeof numbers);
 }
 
 bool store_row_matches(const struct store_query *query, const struct store_row *row)
@@ -100,7 +130,12 @@ struct store_head store_head(const struct store *store)
 
 int store_load(struct store *store, store_record_fn *each, void *context)
 {
-	return store->engine->load(store, each, context);
+	return store->engine->load(store, false, each, context);
+}
+
+int store_load_damaged(struct store *store, store_record_fn *each, void *context)
+{
+	return store->engine->load(store, true, each, context);
 }
 
 static bool rows_ok(const struct store *store, const struct store_batch *batch)
@@ -128,10 +163,20 @@ static bool puts_ok(const struct store_batch *batch)
 	return true;
 }
 
+static bool moves_ok(const struct store_batch *batch)
+{
+	for (size_t i = 0; i < batch->move_count; i++)
+		if (batch->moves[i].key.length > STORE_KEY_MAX ||
+		    batch->moves[i].reason == DAMAGE_NONE)
+			return false;
+	return true;
+}
+
 int store_commit(struct store *store, const struct store_batch *batch)
 {
 	if (store->open || batch->next_epoch < store->head.next_epoch ||
-	    batch->next_epoch > INT64_MAX || !rows_ok(store, batch) || !puts_ok(batch))
+	    batch->next_epoch > INT64_MAX || !rows_ok(store, batch) || !puts_ok(batch) ||
+	    !moves_ok(batch))
 		return err_raise(-EINVAL);
 	store->open = true;
 	store->done.type = store->broken ? STORE_BROKEN : store->engine->commit(store, batch);
@@ -175,4 +220,14 @@ const char *store_trouble(const struct store *store)
 uint64_t store_oldest(const struct store *store)
 {
 	return store->oldest;
+}
+
+uint64_t store_quarantined(const struct store *store)
+{
+	return store->quarantined;
+}
+
+uint64_t store_rows_damaged(const struct store *store)
+{
+	return store->rows_damaged;
 }

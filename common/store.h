@@ -13,12 +13,13 @@
 #include <stdint.h>
 
 #include "proto/text.h"
+#include "proto/words.h"
 
 /* What uris of the engines are, or begin with. */
 #define STORE_MEMORY "memory"
 #define STORE_SQLITE "sqlite:"
 
-#define STORE_SCHEMA 1 /* version of keys and values; a store of a newer one is refused */
+#define STORE_SCHEMA 2 /* version of keys, values and checks; a store of another one is refused */
 #define STORE_KEY_MAX 320 /* bytes */
 #define STORE_VALUE_MAX 524288
 #define STORE_ROW_MAX 65535 /* the three texts of a row together */
@@ -48,9 +49,17 @@ struct store_put {
 	struct text key, data;
 };
 
+/* A record to be moved into quarantine, with its bytes, before the puts: nothing reads it there. */
+struct store_move {
+	struct text key; /* as store_load() or store_load_damaged() gave it */
+	enum damage reason;
+};
+
 struct store_batch {
 	const struct store_row *rows; /* ascending, dense seq */
 	size_t row_count;
+	const struct store_move *moves;
+	size_t move_count;
 	const struct store_put *puts; /* keys differ */
 	size_t put_count;
 	uint64_t next_epoch; /* the head: larger than any epoch given out */
@@ -98,11 +107,14 @@ struct store_head store_head(const struct store *store);
 
 /* store_load() - call @each for every record; it returns 0 to go on, or -errno to stop.
  *
- * Key and data are borrowed for the call.  The order says nothing.
+ * Key and data are borrowed for the call.  The order says nothing.  Records whose bytes are not
+ * those that were committed are left out: store_load_damaged() gives these, and only these; it is
+ * to be asked before the first commit, because it mends what stands in the way of moving them.
  * Return: 0, what @each said, or -errno.
  */
 typedef int store_record_fn(void *context, struct text key, struct text data);
 int store_load(struct store *store, store_record_fn *each, void *context);
+int store_load_damaged(struct store *store, store_record_fn *each, void *context);
 
 /* store_commit() - make @batch durable as a whole or not at all.
  *
@@ -134,7 +146,8 @@ bool store_tend(struct store *store, int64_t wall_ms);
 /* store_history() - the first row with seq >= @query->from of this user and this stream (empty:
  * any).
  *
- * Texts are borrowed until the next call on @store.
+ * Texts are borrowed until the next call on @store.  Rows whose bytes are not those that were
+ * committed are passed over and counted.
  * Return: 0; STORE_E_END if there is none; STORE_E_MORE if STORE_SCAN_MAX rows were looked at
  * without finding one: go on from out->seq; or -errno.
  */
@@ -156,3 +169,9 @@ const char *store_trouble(const struct store *store);
 
 /* store_oldest() - seq of the oldest row kept; 0 if there is none. */
 uint64_t store_oldest(const struct store *store);
+
+/* store_quarantined() - records in quarantine, of this life and earlier ones.
+ * store_rows_damaged() - how often store_history() has passed over a damaged row.
+ */
+uint64_t store_quarantined(const struct store *store);
+uint64_t store_rows_damaged(const struct store *store);

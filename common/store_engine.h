@@ -5,7 +5,8 @@
 #include "common/store.h"
 
 /* The engines' own structs begin with this one.  store.c alone answers store_head(), store_drive()
- * and store_has_room() from it, and judges batches; engines keep oldest, room and broken true.
+ * and store_has_room() from it, and judges batches; engines keep oldest, the two
+ * counts, room and broken true.
  */
 struct store {
 	const struct store_engine *engine;
@@ -13,6 +14,8 @@ struct store {
 	struct store_head head; /* of the last durable commit; the engine sets it at open only */
 	struct store_event done; /* what store_drive() says next */
 	uint64_t oldest; /* seq of the oldest row kept; 0: none */
+	uint64_t quarantined; /* records in quarantine */
+	uint64_t rows_damaged; /* rows passed over */
 	bool open; /* a commit is, that store_drive() has not answered for */
 	bool room;
 	bool broken;
@@ -26,7 +29,7 @@ struct store_engine {
 	int (*open)(struct store **out, const char *path, const struct store_limits *limits,
 		    struct store_fault *fault);
 	void (*close)(struct store *store);
-	int (*load)(struct store *store, store_record_fn *each, void *context);
+	int (*load)(struct store *store, bool damaged, store_record_fn *each, void *context);
 
 	/* STORE_COMMITTED, STORE_FULL or STORE_BROKEN; @batch has been judged and follows the head.
 	 */
@@ -49,6 +52,14 @@ __attribute__((format(printf, 3, 4))) int store_refuse(struct store_fault *fault
 __attribute__((format(printf, 2, 3))) enum store_event_type store_break(struct store *store,
 									const char *format, ...);
 
+/* store_record_check() - what is kept beside a record, over its key and its value.
+ * store_row_check() - the same of a row, over all of it.
+ * store_head_check() - the same of the head.
+ */
+uint64_t store_record_check(struct text key, struct text data);
+uint64_t store_row_check(const struct store_row *row);
+uint64_t store_head_check(const struct store_head *head);
+
 /* store_row_matches() - is @row of the user and the stream that @query asks for? */
 bool store_row_matches(const struct store_query *query, const struct store_row *row);
 
@@ -69,3 +80,10 @@ struct store_schema {
 /* store_sqlite_open() - open with a schema that need not be STORE_SCHEMA: tests of migrations. */
 int store_sqlite_open(struct store **out, const char *path, const struct store_limits *limits,
 		      const struct store_schema *schema, struct store_fault *fault);
+
+/* store_memory_rot() - for tests: change bit @bit of the value of the record number @pick, in the
+ * order of store_load(), counted around; @key: which it was, borrowed.
+ *
+ * Return: false if there is no record.
+ */
+bool store_memory_rot(struct store *store, uint64_t pick, uint64_t bit, struct text *key);

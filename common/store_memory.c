@@ -15,6 +15,7 @@
 struct row {
 	int64_t at_ms;
 	uint64_t at; /* position in the byte ring, ever growing */
+	uint64_t check;
 	uint32_t length;
 	uint16_t user_length, stream_length;
 };
@@ -22,12 +23,14 @@ struct row {
 struct record {
 	struct text key; /* its bytes, and those of data, follow the struct */
 	struct text data;
+	uint64_t check;
 	char bytes[];
 };
 
 struct memory {
 	struct store base;
 	void *records; /* of struct record, by key: see tsearch(3) */
+	void *quarantine; /* the same */
 	struct row *rows;
 	char *bytes;
 	char *scratch; /* one row, joined where the ring wraps */
@@ -52,6 +55,7 @@ static void memory_close(struct store *store)
 	struct memory *self = memory_of(store);
 
 	tdestroy(self->records, free);
+	tdestroy(self->quarantine, free);
 	free(self->rows);
 	free(self->bytes);
 	free(self->scratch);
@@ -118,6 +122,7 @@ static int record_put(struct memory *self, const struct store_put *put)
 	memcpy(record->bytes + put->key.length, put->data.bytes, put->data.length);
 	record->key = (struct text){ record->bytes, put->key.length };
 	record->data = (struct text){ record->bytes + put->key.length, put->data.length };
+	record->check = store_record_check(record->key, record->data);
 
 	struct record **slot = tsearch(record, &self->records, record_compare);
 
@@ -132,10 +137,33 @@ static int record_put(struct memory *self, const struct store_put *put)
 	return 0;
 }
 
+/* Of two with the same key the later one is kept. */
+static int record_quarantine(struct memory *self, const struct store_move *move)
+{
+	struct record **from = tfind(&move->key, &self->records, record_compare);
+	struct record *record = from ? *from : NULL;
+	struct record **to;
+
+	if (!record)
+		return 0;
+	to = tsearch(record, &self->quarantine, record_compare);
+	if (!to)
+		return err_raise(-ENOMEM);
+	if (*to != record) {
+		free(*to);
+		*to = record;
+	} else {
+		self->base.quarantined++;
+	}
+	tdelete(&record->key, &self->records, record_compare);
+	return 0;
+}
+
 struct walk {
 	store_record_fn *each;
 	void *context;
 	int r;
+	bool damaged;
 };
 
 static void record_visit(const void *node, VISIT visit, void *context)
@@ -143,16 +171,56 @@ static void record_visit(const void *node, VISIT visit, void *context)
 	const struct record *record = *(struct record *const *)node;
 	struct walk *walk = context;
 
-	if ((visit == postorder || visit == leaf) && walk->r == 0)
+	if ((visit == postorder || visit == leaf) && walk->r == 0 &&
+	    (record->check != store_record_check(record->key, record->data)) == walk->damaged)
 		walk->r = walk->each(walk->context, record->key, record->data);
 }
 
-static int memory_load(struct store *store, store_record_fn *each, void *context)
+static int memory_load(struct store *store, bool damaged, store_record_fn *each, void *context)
 {
-	struct walk walk = { each, context, 0 };
+	struct walk walk = { each, context, 0, damaged };
 
 	twalk_r(memory_of(store)->records, record_visit, &walk);
 	return walk.r;
+}
+
+struct rot {
+	uint64_t left; /* records before the one that is meant */
+	struct record *found;
+};
+
+static void rot_visit(const void *node, VISIT visit, void *context)
+{
+	struct rot *rot = context;
+
+	if (visit != postorder && visit != leaf)
+		return;
+	if (!rot->found && rot->left-- == 0)
+		rot->found = *(struct record *const *)node;
+}
+
+static void count_visit(const void *node, VISIT visit, void *context)
+{
+	(void)node;
+	*(uint64_t *)context += visit == postorder || visit == leaf;
+}
+
+bool store_memory_rot(struct store *store, uint64_t pick, uint64_t bit, struct text *key)
+{
+	struct memory *self = memory_of(store);
+	struct rot rot = { 0 };
+	uint64_t count = 0;
+
+	twalk_r(self->records, count_visit, &count);
+	if (count == 0)
+		return false;
+	rot.left = pick % count;
+	twalk_r(self->records, rot_visit, &rot);
+	bit %= (uint64_t)rot.found->data.length * 8;
+	/* The value's bytes follow the key's. */
+	rot.found->bytes[rot.found->key.length + bit / 8] ^= (char)(1u << bit % 8);
+	*key = rot.found->key;
+	return true;
 }
 
 /* Rows ------------------------------------------------------------------------------------ */
@@ -192,6 +260,7 @@ static void row_put(struct memory *self, const struct store_row *row)
 	make_room(self, length);
 	*row_of(self, row->seq) = (struct row){ .at_ms = row->at_ms,
 						.at = self->head,
+						.check = store_row_check(row),
 						.length = length,
 						.user_length = (uint16_t)row->user_id.length,
 						.stream_length = (uint16_t)row->stream_id.length };
@@ -234,10 +303,14 @@ static int memory_history(struct store *store, const struct store_query *query,
 			return STORE_E_MORE;
 		}
 		row_get(self, seq, &row);
-		if (store_row_matches(query, &row)) {
-			*out = row;
-			return 0;
+		if (!store_row_matches(query, &row))
+			continue;
+		if (row_of(self, seq)->check != store_row_check(&row)) {
+			store->rows_damaged++;
+			continue;
 		}
+		*out = row;
+		return 0;
 	}
 	return STORE_E_END;
 }
@@ -256,6 +329,9 @@ static enum store_event_type memory_commit(struct store *store, const struct sto
 {
 	struct memory *self = memory_of(store);
 
+	for (size_t i = 0; i < batch->move_count; i++)
+		if (record_quarantine(self, &batch->moves[i]) < 0)
+			return store_break(store, "no memory for one more record");
 	for (size_t i = 0; i < batch->put_count; i++) {
 		const struct store_put *put = &batch->puts[i];
 

@@ -154,9 +154,31 @@ static int write_puts(struct sqlite *self, const struct store_batch *batch)
 		enum statement which = put->data.length ? RECORD_PUT : RECORD_DELETE;
 
 		bind_text(self->statements[which], 1, put->key);
-		if (which == RECORD_PUT)
+		if (which == RECORD_PUT) {
 			bind_blob(self->statements[which], 2, put->data);
+			bind_number(self->statements[which], 3,
+				    (int64_t)store_record_check(put->key, put->data));
+		}
 		code = sqlite_step(self, which);
+	}
+	return code;
+}
+
+static int write_moves(struct sqlite *self, const struct store_batch *batch)
+{
+	int code = SQLITE_OK;
+
+	for (size_t i = 0; i < batch->move_count && code == SQLITE_OK; i++) {
+		const struct store_move *move = &batch->moves[i];
+
+		bind_text(self->statements[RECORD_COPY], 1, move->key);
+		bind_text(self->statements[RECORD_COPY], 2,
+			  text_of(words_name(&damage_words, move->reason)));
+		bind_number(self->statements[RECORD_COPY], 3, (int64_t)self->base.head.seq);
+		code = sqlite_step(self, RECORD_COPY);
+		bind_text(self->statements[RECORD_LEAVE], 1, move->key);
+		if (code == SQLITE_OK)
+			code = sqlite_step(self, RECORD_LEAVE);
 	}
 	return code;
 }
@@ -174,6 +196,7 @@ static int write_rows(struct sqlite *self, const struct store_batch *batch)
 		bind_text(statement, 3, row->user_id);
 		bind_text(statement, 4, row->stream_id);
 		bind_blob(statement, 5, row->event);
+		bind_number(statement, 6, (int64_t)store_row_check(row));
 		code = sqlite_step(self, ROW_PUT);
 	}
 	return code;
@@ -182,15 +205,19 @@ static int write_rows(struct sqlite *self, const struct store_batch *batch)
 static int write_batch(struct sqlite *self, const void *argument)
 {
 	const struct store_batch *batch = argument;
-	int code = write_puts(self, batch);
+	const struct store_head head = { self->base.head.seq + batch->row_count,
+					 batch->next_epoch };
+	int code = write_moves(self, batch);
 
+	if (code == SQLITE_OK)
+		code = write_puts(self, batch);
 	if (code == SQLITE_OK)
 		code = write_rows(self, batch);
 	if (code != SQLITE_OK)
 		return code;
-	bind_number(self->statements[HEAD_SET], 1,
-		    (int64_t)(self->base.head.seq + batch->row_count));
-	bind_number(self->statements[HEAD_SET], 2, (int64_t)batch->next_epoch);
+	bind_number(self->statements[HEAD_SET], 1, (int64_t)head.seq);
+	bind_number(self->statements[HEAD_SET], 2, (int64_t)head.next_epoch);
+	bind_number(self->statements[HEAD_SET], 3, (int64_t)store_head_check(&head));
 	return sqlite_step(self, HEAD_SET);
 }
 
@@ -199,6 +226,8 @@ static enum store_event_type sqlite_commit(struct store *store, const struct sto
 	struct sqlite *self = sqlite_of(store);
 	enum store_event_type result = write_durably(self, write_batch, batch);
 
+	if (result == STORE_COMMITTED)
+		store->quarantined += batch->move_count;
 	if (result == STORE_COMMITTED && batch->row_count > 0 && store->oldest == 0) {
 		store->oldest = batch->rows[0].seq;
 		self->oldest_at_ms = batch->rows[0].at_ms;
@@ -208,18 +237,54 @@ static enum store_event_type sqlite_commit(struct store *store, const struct sto
 
 /* Reading --------------------------------------------------------------------------------- */
 
-static int sqlite_load(struct store *store, store_record_fn *each, void *context)
+/* Sums of the checks of all keys: the same for the table and its index, unless either is damaged.
+ */
+struct key_sums {
+	uint64_t table, index;
+};
+
+static int sum_index(struct sqlite *self, struct key_sums *sums)
+{
+	sqlite3_stmt *statement = self->statements[RECORD_KEYS];
+	int code;
+
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW)
+		sums->index += store_record_check(column_text(statement, 0), (struct text){ 0 });
+	(void)sqlite3_reset(statement);
+	return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* A key that is one in the table and another in the index would be put twice, and never leave. */
+static int mend_index(struct sqlite *self, struct key_sums *sums)
+{
+	int code = sum_index(self, sums);
+
+	if (code == SQLITE_OK && sums->index != sums->table)
+		code = sqlite3_exec(self->db, "REINDEX record", NULL, NULL, NULL);
+	return code;
+}
+
+static int sqlite_load(struct store *store, bool damaged, store_record_fn *each, void *context)
 {
 	struct sqlite *self = sqlite_of(store);
 	sqlite3_stmt *statement = self->statements[RECORDS];
+	struct key_sums sums = { 0 };
 	int code, r = 0;
 
 	if (store->broken)
 		return err_raise(-EIO);
-	while ((code = sqlite3_step(statement)) == SQLITE_ROW && r == 0)
-		r = each(context, column_text(statement, 0), column_text(statement, 1));
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW && r == 0) {
+		struct text key = column_text(statement, 0), data = column_text(statement, 1);
+		uint64_t check = (uint64_t)sqlite3_column_int64(statement, 2);
+
+		sums.table += store_record_check(key, (struct text){ 0 });
+		if ((check != store_record_check(key, data)) == damaged)
+			r = each(context, key, data);
+	}
 	(void)sqlite3_reset(statement);
-	if (code != SQLITE_ROW && code != SQLITE_DONE)
+	if (code == SQLITE_DONE && r == 0 && damaged)
+		code = mend_index(self, &sums);
+	if (code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE)
 		return err_raise(read_failed(self, "load", code));
 	return r;
 }
@@ -234,7 +299,7 @@ static struct text keep(char **to, struct text text)
 	return kept;
 }
 
-/* The three texts of a row, borrowed from the statement. */
+/* Its three texts are borrowed from the statement. */
 static struct store_row row_of(sqlite3_stmt *statement)
 {
 	return (struct store_row){
@@ -242,23 +307,27 @@ static struct store_row row_of(sqlite3_stmt *statement)
 		.at_ms = sqlite3_column_int64(statement, 1),
 		.user_id = column_text(statement, 2),
 		.stream_id = column_text(statement, 3),
+		.event = column_text(statement, 4),
 	};
+}
+
+static bool is_sound(sqlite3_stmt *statement, const struct store_row *row)
+{
+	return (uint64_t)sqlite3_column_int64(statement, 5) == store_row_check(row);
 }
 
 /* Copied: a statement left open would hold up checkpoints until somebody asks again.
  *
  * Return: false if @row is larger than what is left from *@to on.
  */
-static bool copy_row(struct sqlite *self, sqlite3_stmt *statement, char **to, struct store_row *row)
+static bool copy_row(struct sqlite *self, char **to, struct store_row *row)
 {
-	struct text event = column_text(statement, 4);
-
-	if ((uint64_t)row->user_id.length + row->stream_id.length + event.length >
+	if ((uint64_t)row->user_id.length + row->stream_id.length + row->event.length >
 	    (uint64_t)(self->scratch + sizeof self->scratch - *to))
 		return false;
 	row->user_id = keep(to, row->user_id);
 	row->stream_id = keep(to, row->stream_id);
-	row->event = keep(to, event);
+	row->event = keep(to, row->event);
 	return true;
 }
 
@@ -280,7 +349,11 @@ static int read_ahead(struct sqlite *self, sqlite3_stmt *statement, char *to)
 	while (self->ahead.count < ROWS_AHEAD && (code = sqlite3_step(statement)) == SQLITE_ROW) {
 		struct store_row row = row_of(statement);
 
-		if (!copy_row(self, statement, &to, &row))
+		if (!is_sound(statement, &row)) {
+			self->base.rows_damaged++;
+			continue;
+		}
+		if (!copy_row(self, &to, &row))
 			break;
 		self->ahead.rows[self->ahead.count++] = row;
 	}
@@ -296,7 +369,7 @@ static int give_row(struct sqlite *self, sqlite3_stmt *statement, const struct s
 	char *to = self->scratch;
 
 	forget_ahead(self);
-	if (!copy_row(self, statement, &to, row))
+	if (!copy_row(self, &to, row))
 		return read_failed(self, "reading history", SQLITE_CORRUPT);
 	if (wants_all(query))
 		self->ahead.given = row->seq;
@@ -326,12 +399,16 @@ static int find_row(struct sqlite *self, sqlite3_stmt *statement, const struct s
 			out->seq = row.seq;
 			return STORE_E_MORE;
 		}
-		if (store_row_matches(query, &row)) {
-			r = give_row(self, statement, query, &row);
-			if (r == 0)
-				*out = row;
-			return r;
+		if (!store_row_matches(query, &row))
+			continue;
+		if (!is_sound(statement, &row)) {
+			self->base.rows_damaged++;
+			continue;
 		}
+		r = give_row(self, statement, query, &row);
+		if (r == 0)
+			*out = row;
+		return r;
 	}
 	return code == SQLITE_DONE ? STORE_E_END : read_failed(self, "reading history", code);
 }

@@ -12,29 +12,37 @@
 
 static const char schema_sql[] =
 	"CREATE TABLE meta(k TEXT PRIMARY KEY, v INTEGER NOT NULL) WITHOUT ROWID;"
-	"INSERT INTO meta VALUES('seq', 0), ('next_epoch', 0);"
+	"INSERT INTO meta VALUES('seq', 0), ('next_epoch', 0), ('check', 0);"
 	/* With rowids: random inserts are 2.5 times as fast at a million records. */
-	"CREATE TABLE record(key TEXT PRIMARY KEY, data BLOB NOT NULL);"
+	"CREATE TABLE record(key TEXT PRIMARY KEY, data BLOB NOT NULL, xxh3 INTEGER NOT NULL);"
 	"CREATE TABLE history(seq INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL,"
-	" user_id TEXT NOT NULL, stream_id TEXT NOT NULL, data BLOB NOT NULL);"
-	"CREATE INDEX history_stream ON history(stream_id);";
+	" user_id TEXT NOT NULL, stream_id TEXT NOT NULL, data BLOB NOT NULL,"
+	" xxh3 INTEGER NOT NULL);"
+	"CREATE INDEX history_stream ON history(stream_id);"
+	/* Without types: what is damaged is kept as it is. */
+	"CREATE TABLE quarantine(id INTEGER PRIMARY KEY, seq, reason, key, data, xxh3);";
 
 static const char *const statement_sql[STATEMENT_COUNT] = {
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
-	[HEAD_SET] = "UPDATE meta SET v = CASE k WHEN 'seq' THEN ?1 ELSE ?2 END"
-		     " WHERE k IN ('seq', 'next_epoch')",
-	[RECORD_PUT] = "INSERT INTO record(key, data) VALUES(?1, ?2)"
-		       " ON CONFLICT(key) DO UPDATE SET data = excluded.data",
+	[HEAD_SET] = "UPDATE meta SET v = CASE k WHEN 'seq' THEN ?1 WHEN 'check' THEN ?3"
+		     " ELSE ?2 END WHERE k IN ('seq', 'next_epoch', 'check')",
+	[RECORD_PUT] = "INSERT INTO record(key, data, xxh3) VALUES(?1, ?2, ?3) ON CONFLICT(key)"
+		       " DO UPDATE SET data = excluded.data, xxh3 = excluded.xxh3",
 	[RECORD_DELETE] = "DELETE FROM record WHERE key = ?1",
+	/* By the key in the table, not by the one in the index: either may be damaged. */
+	[RECORD_COPY] = "INSERT INTO quarantine(seq, reason, key, data, xxh3)"
+			" SELECT ?3, ?2, key, data, xxh3 FROM record WHERE +key = ?1",
+	[RECORD_LEAVE] = "DELETE FROM record WHERE +key = ?1",
 	/* As they lie: by key each would be looked up from the index. */
-	[RECORDS] = "SELECT key, data FROM record",
-	[ROW_PUT] = "INSERT INTO history(seq, at_ms, user_id, stream_id, data)"
-		    " VALUES(?1, ?2, ?3, ?4, ?5)",
-	[ROWS] = "SELECT seq, at_ms, user_id, stream_id, data FROM history"
+	[RECORDS] = "SELECT key, data, xxh3 FROM record",
+	[RECORD_KEYS] = "SELECT key FROM record INDEXED BY sqlite_autoindex_record_1",
+	[ROW_PUT] = "INSERT INTO history(seq, at_ms, user_id, stream_id, data, xxh3)"
+		    " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+	[ROWS] = "SELECT seq, at_ms, user_id, stream_id, data, xxh3 FROM history"
 		 " WHERE seq >= ?1 ORDER BY seq",
-	[ROWS_OF_STREAM] = "SELECT seq, at_ms, user_id, stream_id, data FROM history"
+	[ROWS_OF_STREAM] = "SELECT seq, at_ms, user_id, stream_id, data, xxh3 FROM history"
 			   " WHERE stream_id = ?2 AND seq >= ?1 ORDER BY seq",
 	[ROWS_OLDEST] = "SELECT seq, at_ms FROM history ORDER BY seq LIMIT ?1",
 	[ROWS_PRUNE] = "DELETE FROM history WHERE seq < ?1",
@@ -213,13 +221,15 @@ static int check_size(struct sqlite *self)
 /* The head and the rows it stands for. */
 static int recover(struct sqlite *self)
 {
-	int64_t seq = 0, next_epoch = 0, oldest = 0, newest = 0;
+	int64_t seq = 0, next_epoch = 0, check = 0, oldest = 0, newest = 0, quarantined = 0;
 	const struct {
 		const char *sql;
 		int64_t *out;
 	} questions[] = {
 		{ "SELECT v FROM meta WHERE k = 'seq'", &seq },
 		{ "SELECT v FROM meta WHERE k = 'next_epoch'", &next_epoch },
+		{ "SELECT v FROM meta WHERE k = 'check'", &check },
+		{ "SELECT count(*) FROM quarantine", &quarantined },
 		{ "SELECT ifnull(min(seq), 0) FROM history", &oldest },
 		{ "SELECT ifnull(max(seq), 0) FROM history", &newest },
 		{ "SELECT ifnull((SELECT at_ms FROM history ORDER BY seq LIMIT 1), 0)",
@@ -235,6 +245,10 @@ static int recover(struct sqlite *self)
 	if (seq < 0 || next_epoch < 0 || oldest < 0 || (newest != 0 && newest != seq))
 		return SQLITE_CORRUPT;
 	self->base.head = (struct store_head){ (uint64_t)seq, (uint64_t)next_epoch };
+	/* What the epochs grow from has to be right; a fresh store has committed nothing. */
+	if ((seq != 0 || next_epoch != 0) && (uint64_t)check != store_head_check(&self->base.head))
+		return SQLITE_CORRUPT;
+	self->base.quarantined = (uint64_t)quarantined;
 	self->base.oldest = (uint64_t)oldest;
 	return SQLITE_OK;
 }
@@ -273,6 +287,18 @@ static int make_ready(struct sqlite *self)
 	return SQLITE_OK;
 }
 
+/* record_check(key, data): for migrations, which change what is checked. */
+static void on_record_check(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	struct text texts[2];
+
+	for (int i = 0; i < count; i++) {
+		texts[i].bytes = sqlite3_value_blob(values[i]);
+		texts[i].length = (uint32_t)sqlite3_value_bytes(values[i]);
+	}
+	sqlite3_result_int64(context, (int64_t)store_record_check(texts[0], texts[1]));
+}
+
 /* The first pragma comes before the first read, so that the index of the log is in our own memory
  * and nobody else gets in; the others after identify().
  */
@@ -286,6 +312,10 @@ static int connect_file(struct sqlite *self, const struct store_schema *schema,
 
 	if (code == SQLITE_OK)
 		code = execute(self, "PRAGMA locking_mode=EXCLUSIVE");
+	if (code == SQLITE_OK)
+		code = sqlite3_create_function(self->db, "record_check", 2,
+					       SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+					       on_record_check, NULL, NULL);
 	if (code == SQLITE_OK)
 		code = identify(self, &found);
 	if (code == SQLITE_OK && found.tables > 0 && found.application != APPLICATION_ID)
@@ -341,7 +371,7 @@ int store_sqlite_open(struct store **out, const char *path, const struct store_l
 int sqlite_open(struct store **out, const char *path, const struct store_limits *limits,
 		struct store_fault *fault)
 {
-	/* 1 is the first schema: there are no ways up to it yet. */
+	/* Nothing was ever run that has an older one. */
 	static const struct store_migration none[] = { { 0, NULL } };
 
 	return store_sqlite_open(out, path, limits, &(struct store_schema){ STORE_SCHEMA, none },

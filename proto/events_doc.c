@@ -67,6 +67,8 @@ static const struct named_words {
 	{ &viewer_words, "viewer" },
 	{ &output_state_words, "output_state" },
 	{ &call_outcome_words, "call_outcome" },
+	{ &damage_words, "damage" },
+	{ &bucket_words, "bucket" },
 };
 
 static const char *words_title(const struct words *words)

@@ -102,6 +102,8 @@
 	E(107, APP_CHANGED, app_changed, "app.changed", FROM_REGISTRY, TO_ALL) \
 	E(108, APP_SUBSCRIBED, app_subscribed, "app.subscribed", FROM_REGISTRY, TO_ALL) \
 	E(109, DEPLOYMENT_MARKED, deployment_marked, "deployment.marked", FROM_REGISTRY, TO_ALL) \
+	E(110, RECORD_QUARANTINED, record_quarantined, "record.quarantined", FROM_REGISTRY, TO_ALL) \
+	E(111, RECORD_REBUILT, record_rebuilt, "record.rebuilt", FROM_REGISTRY, TO_ALL) \
 	E(120, STREAM_OPENED, stream_opened, "stream.opened", FROM_REGISTRY, TO_ALL) \
 	E(121, STREAM_STATUS, stream_status, "stream.status", FROM_REGISTRY, TO_ALL) \
 	E(122, STREAM_MOVED, stream_moved, "stream.moved", FROM_REGISTRY, TO_ALL) \
@@ -122,6 +124,7 @@
 	E(144, SNAPSHOT_REMEMBERED, snapshot_remembered, "snapshot.remembered", FROM_REGISTRY, TO_REGISTRY) \
 	E(145, SNAPSHOT_MANAGED, snapshot_managed, "snapshot.managed", FROM_REGISTRY, FOLLOWERS) \
 	E(146, SNAPSHOT_OUTPUTS, snapshot_outputs, "snapshot.outputs", FROM_REGISTRY, FOLLOWERS) \
+	E(147, SNAPSHOT_STORE, snapshot_store, "snapshot.store", FROM_REGISTRY, FOLLOWERS) \
 	E(150, OPERATOR_STOP, operator_stop, "operator.stop", R(OPERATOR) | R(CONSOLE), TO_REGISTRY) \
 	E(151, OPERATOR_RESULT, operator_result, "operator.result", FROM_REGISTRY, R(OPERATOR) | R(CONSOLE)) \
 	E(152, HISTORY_GET, history_get, "history.get", R(OPERATOR) | R(CONSOLE), TO_REGISTRY) \

@@ -119,6 +119,12 @@
 	F(S, LIST, types, SUBSCRIPTIONS_BYTES, 0, 1, "array of STR: replaces what it had")
 #define DEPLOYMENT_MARKED_FIELDS(F, S) \
 	F(S, STR, mark, MARK_MAX, 0, 1, "what this deployment writes on all that it provisions")
+#define RECORD_QUARANTINED_FIELDS(F, S) \
+	F(S, ENUM, bucket, bucket, 0, 1, "what kind of record of the store it was") \
+	F(S, ENUM, reason, damage, 0, 1, "check: its bytes are not those that were committed; unreadable: no record") \
+	F(S, U64, key_hash, 0, 0, 1, "XXH3 of its key; user_id is set if the history knows the user")
+#define RECORD_REBUILT_FIELDS(F, S) \
+	F(S, U64, rows, 0, 0, 1, "story events of the user that the history still had")
 #define STREAM_OPENED_FIELDS(F, S) \
 	F(S, ENUM, kind, kind, 0, 1, "unmanaged or managed") \
 	F(S, STR, package, PACKAGE_MAX, 0, 1, "the owner") \
@@ -236,6 +242,9 @@
 	F(S, STR, preview, PLAYBACK_URL_MAX, 0, 1, "empty: none") \
 	F(S, STR, thumbnail, PLAYBACK_URL_MAX, 0, 1, "empty: none") \
 	F(S, LIST, viewers, VIEWERS_BYTES, 0, 1, "array of [package, viewer], in the order they joined")
+#define SNAPSHOT_STORE_FIELDS(F, S) \
+	F(S, U64, quarantined, 0, 0, 1, "records in quarantine") \
+	F(S, U64, rows_damaged, 0, 0, 1, "rows of the history that were passed over, in this life")
 #define SNAPSHOT_OUTPUTS_FIELDS(F, S) \
 	F(S, LIST, outputs, OUTPUT_RECORDS_BYTES, SECRET, 1, "array of [number, state, url, name, package, remote_id, error, initial]") \
 	F(S, U64, next_output, 0, 0, 1, "number of the next output")

@@ -32,6 +32,8 @@ TABLE(playback, PLAYBACK_WORDS)
 TABLE(viewer, VIEWER_WORDS)
 TABLE(output_state, OUTPUT_STATE_WORDS)
 TABLE(call_outcome, CALL_OUTCOME_WORDS)
+TABLE(damage, DAMAGE_WORDS)
+TABLE(bucket, BUCKET_WORDS)
 /* clang-format on */
 
 const char *words_name(const struct words *words, uint32_t value)

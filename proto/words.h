@@ -96,7 +96,22 @@
 	W(END_SESSION_ENDED, 14, "session_ended") \
 	W(END_GATEWAY_LOST, 15, "gateway_lost") \
 	W(END_DURATION_LIMIT, 16, "duration_limit") \
-	W(END_PROVIDER_ERROR, 17, "provider_error")
+	W(END_PROVIDER_ERROR, 17, "provider_error") \
+	W(END_RECORD_LOST, 18, "record_lost")
+
+/* What is wrong with a record of the registry's store. */
+#define DAMAGE_WORDS(W) \
+	W(DAMAGE_NONE, 0, "none") \
+	W(DAMAGE_CHECK, 1, "check") \
+	W(DAMAGE_FORM, 2, "unreadable")
+
+/* What kind of record it was, by its key. */
+#define BUCKET_WORDS(W) \
+	W(BUCKET_NONE, 0, "none") \
+	W(BUCKET_USER, 1, "user") \
+	W(BUCKET_GATEWAY, 2, "gateway") \
+	W(BUCKET_PEER, 3, "peer") \
+	W(BUCKET_DEPLOYMENT, 4, "deployment")
 
 #define HOP_WORDS(W) \
 	W(HOP_NONE, 0, "none") \
@@ -246,6 +261,8 @@ enum playback { PLAYBACK_WORDS(WORD_ENUM) };
 enum viewer { VIEWER_WORDS(WORD_ENUM) };
 enum output_state { OUTPUT_STATE_WORDS(WORD_ENUM) };
 enum call_outcome { CALL_OUTCOME_WORDS(WORD_ENUM) };
+enum damage { DAMAGE_WORDS(WORD_ENUM) };
+enum bucket { BUCKET_WORDS(WORD_ENUM) };
 
 /* Not part of the enumerations, so that a switch needs no case for them. */
 #define ROLE_COUNT (0 ROLE_WORDS(WORD_COUNT))
@@ -270,6 +287,8 @@ enum call_outcome { CALL_OUTCOME_WORDS(WORD_ENUM) };
 #define VIEWER_COUNT (0 VIEWER_WORDS(WORD_COUNT))
 #define OUTPUT_STATE_COUNT (0 OUTPUT_STATE_WORDS(WORD_COUNT))
 #define CALL_OUTCOME_COUNT (0 CALL_OUTCOME_WORDS(WORD_COUNT))
+#define DAMAGE_COUNT (0 DAMAGE_WORDS(WORD_COUNT))
+#define BUCKET_COUNT (0 BUCKET_WORDS(WORD_COUNT))
 
 struct words {
 	const char *const *names;
@@ -280,7 +299,7 @@ extern const struct words role_words, kind_words, phase_words, link_words, wifi_
 	app_state_words, app_type_words, device_status_words, end_cause_words, hop_words,
 	hook_words, notice_words, outcome_words, timer_words, result_words, provider_words,
 	input_state_words, ingest_words, playback_words, viewer_words, output_state_words,
-	call_outcome_words;
+	call_outcome_words, damage_words, bucket_words;
 
 /* words_name() - the word for @value; "?" if this build does not know it. */
 const char *words_name(const struct words *words, uint32_t value);

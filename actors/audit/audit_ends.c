@@ -14,6 +14,8 @@ static bool is_evidence(enum end_cause cause, uint32_t type)
 		return type == EVENT_LINK_CHANGED || type == EVENT_GATEWAY_CHANGED;
 	case END_GLASSES_LOST:
 		return type == EVENT_GLASSES_CHANGED;
+	case END_RECORD_LOST:
+		return type == EVENT_RECORD_REBUILT;
 	case END_ACKS_MISSED:
 	case END_NEVER_STARTED:
 	case END_STALLED:

@@ -42,6 +42,7 @@ static const struct end_words ends[END_CAUSE_COUNT] = {
 	[END_GATEWAY_LOST] = { { "timeout", "error" }, HOP_CLOUD },
 	[END_DURATION_LIMIT] = { { "stopped", "stopped" }, HOP_CLOUD },
 	[END_PROVIDER_ERROR] = { { "stopped", "error" }, HOP_PROVIDER },
+	[END_RECORD_LOST] = { { "stopped", "error" }, HOP_CLOUD },
 };
 
 /* Phases that stream.moved may lead to. */

@@ -26,6 +26,7 @@ size_t registry_bytes(const struct registry_options *options)
 	       aligned(options->state.apps_max * sizeof(struct registry_app)) +
 	       aligned(options->state.streams_max * sizeof(int64_t)) +
 	       aligned(options->state.users_max * sizeof(bool)) +
+	       aligned(options->state.users_max * sizeof(uint32_t)) +
 	       aligned(REGISTRY_ANSWERS * sizeof(struct registry_answer)) + 64;
 }
 
@@ -44,6 +45,8 @@ void registry_init(struct registry *self, const struct registry_options *options
 	at += aligned(options->state.streams_max * sizeof(int64_t));
 	self->link_confirmed = (bool *)at;
 	at += aligned(options->state.users_max * sizeof(bool));
+	self->rebuilt = (uint32_t *)at;
+	at += aligned(options->state.users_max * sizeof(uint32_t));
 	self->answers = (struct registry_answer *)at;
 	at += aligned(REGISTRY_ANSWERS * sizeof(struct registry_answer));
 	for (unsigned i = 0; i < REGISTRY_WAITERS_MAX; i++)
@@ -230,7 +233,10 @@ void registry_handle(struct registry *self, const struct input *input, int64_t n
 	self->cause = self->current ? self->current->cause : 0;
 	switch (input->type) {
 	case INPUT_TICK:
-		on_tick(self);
+		if (!registry_is_settled(self))
+			registry_damage_step(self);
+		else
+			on_tick(self);
 		break;
 	case INPUT_MESSAGE:
 		if (input->event->expires_ms != 0 && input->event->expires_ms < now_ms) {
@@ -256,7 +262,7 @@ void registry_handle(struct registry *self, const struct input *input, int64_t n
 
 int64_t registry_deadline(const struct registry *self)
 {
-	int64_t deadline = self->next_sweep_ms;
+	int64_t deadline = registry_is_settled(self) ? self->next_sweep_ms : 0;
 
 	for (uint32_t i = 0; i < self->endings_count; i++)
 		if (self->endings[i].until_ms < deadline)

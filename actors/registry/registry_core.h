@@ -71,6 +71,14 @@ struct registry_sweep {
 	bool unconfirmed; /* what it has not told of again; else what no living gateway holds */
 };
 
+/* A record of an earlier life that could not be used. */
+struct registry_damage {
+	enum bucket bucket;
+	enum damage reason;
+	uint64_t key_hash;
+	struct text user_id; /* whose it was, if its key says so; borrowed */
+};
+
 struct registry_stats {
 	uint64_t ignored; /* messages about things that are no more */
 	uint64_t refused; /* transitions that are not in the table */
@@ -95,6 +103,11 @@ struct registry {
 	int64_t *closed_at_ms; /* by slot of state.streams; monotonic */
 	bool *link_confirmed; /* by slot of state.users: told of in this life */
 	uint64_t remembered[GATEWAYS_MAX]; /* of an earlier life, that have not announced yet */
+	const struct registry_damage *damage; /* to be told of */
+	uint32_t damage_count, damage_next;
+	uint32_t
+		*rebuilt; /* by slot of state.users: made of so many story events; 0: of a record */
+	uint32_t rebuilt_count, rebuilt_cursor; /* users to be told of */
 	bool no_storage;
 	struct registry_answer *answers, unnumbered;
 	struct registry_waiter waiters[REGISTRY_WAITERS_MAX];
@@ -129,6 +142,23 @@ int registry_load_row(struct registry *self, const struct stream_event *row);
  * it are given again when they are asked for again.
  */
 void registry_load_story(struct registry *self, const struct stream_event *event);
+
+/* registry_load_damage() - before the first input: records that could not be used.  Each is told of
+ * (record.quarantined); @damage is borrowed for life.
+ *
+ * registry_load_past() - then, if there are any: every story event that is left, oldest first;
+ * users without a record are made of them.  registry_load_past_end(): that was all.  Each of these
+ * users is told of (record.rebuilt), and the stream that it had ends as END_RECORD_LOST.
+ *
+ * Return: 0, or STATE_E_FULL.
+ */
+void registry_load_damage(struct registry *self, const struct registry_damage *damage,
+			  uint32_t count);
+int registry_load_past(struct registry *self, const struct stream_event *event);
+int registry_load_past_end(struct registry *self);
+
+/* registry_is_settled() - all that was lost has been told of; no snapshot is given before. */
+bool registry_is_settled(const struct registry *self);
 
 /* registry_loaded() - all rows are in.  Nothing is judged for the time nobody was here: what is
  * owed and what ends gets its full time again, and links count as they were until their gateways

@@ -122,6 +122,9 @@ void registry_answer(struct registry *self, const struct input *input, enum resu
 void registry_answer_output(struct registry *self, const struct input *input, enum result result,
 			    const struct state_stream *stream, uint64_t output);
 
+/* Records that were lost: registry_damage.c */
+void registry_damage_step(struct registry *self);
+
 /* Ends, and what is owed afterwards: registry_ends.c */
 struct closing {
 	enum end_cause cause;

@@ -82,6 +82,21 @@ static bool port_begin(void *context, uint64_t *upto)
 	const struct shell *shell = context;
 
 	*upto = shell->core.seq;
+	return registry_is_settled(&shell->core);
+}
+
+#define STORE_ROW_GIVEN UINT64_MAX /* cursor behind the row about the store */
+
+/* After the rows of the state, for whoever wants all of them: how the store is. */
+static bool store_state(const struct shell *shell, const struct stream_event *get, uint64_t *cursor,
+			struct stream_event *out)
+{
+	if (get->user_id.length > 0 || get->stream_id.length > 0)
+		return false;
+	*cursor = STORE_ROW_GIVEN;
+	*out = (struct stream_event){ .type = EVENT_SNAPSHOT_STORE };
+	out->snapshot_store.quarantined = store_quarantined(shell->store);
+	out->snapshot_store.rows_damaged = store_rows_damaged(shell->store);
 	return true;
 }
 
@@ -90,7 +105,10 @@ static bool port_row(void *context, const struct stream_event *get, uint64_t *cu
 {
 	const struct shell *shell = context;
 
-	return state_row_asked(&shell->core.state, get, cursor, out);
+	if (*cursor == STORE_ROW_GIVEN)
+		return false;
+	return state_row_asked(&shell->core.state, get, cursor, out) ||
+	       store_state(shell, get, cursor, out);
 }
 
 /* The cursor is the seq to look at next; 0 at first. */
@@ -165,6 +183,19 @@ static void check_mark(const struct shell *shell, const struct config *config)
 	    strcmp(config->managed_mark, kept) != 0)
 		log_warn("mark.kept", log_str("mark", kept),
 			 log_str("configured", config->managed_mark));
+}
+
+/* No names: a damaged key may be anything. */
+static void log_damage(const struct registry_store *records)
+{
+	for (uint32_t i = 0; i < records->lost_count; i++) {
+		const struct registry_damage *damage = &records->damage[i];
+
+		log_error("record.quarantined",
+			  log_str("bucket", words_name(&bucket_words, damage->bucket)),
+			  log_str("reason", words_name(&damage_words, damage->reason)),
+			  log_u64("key_hash", damage->key_hash));
+	}
 }
 
 static struct registry_options options_of(const struct shell *shell,
@@ -244,6 +275,7 @@ static int load(struct shell *shell, const struct daemon_options *options)
 	if (r < 0)
 		return refuse(&fault, r);
 	check_mark(shell, options->config);
+	log_damage(&shell->records);
 	log_info("store.loaded", log_u64("seq", head.seq),
 		 log_u64("users", shell->core.state.users_count),
 		 log_u64("streams", shell->core.state.streams_count),

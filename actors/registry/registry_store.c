@@ -13,8 +13,6 @@
 #include <xxhash.h>
 
 #define CHUNK_SIZE (1u << 20)
-#define MARK_BYTES 17
-#define ANSWERS_STEP 1024 /* rows stepped back at a time, looking for where to begin */
 
 _Static_assert(CHUNK_SIZE >= STORE_VALUE_MAX, "a record fits a chunk");
 
@@ -24,18 +22,6 @@ struct registry_store_chunk {
 	size_t used;
 	uint8_t bytes[CHUNK_SIZE];
 };
-
-static void on_forgets(void *context, struct text user_id)
-{
-	struct registry_store *self = context;
-
-	/* A record too many is harmless: its user is remembered again after a restart. */
-	if (self->forgotten_used + 1 + user_id.length > sizeof self->forgotten)
-		return;
-	self->forgotten[self->forgotten_used++] = (char)user_id.length;
-	memcpy(self->forgotten + self->forgotten_used, user_id.bytes, user_id.length);
-	self->forgotten_used += user_id.length;
-}
 
 int registry_store_init(struct registry_store *self, struct store *store)
 {
@@ -58,6 +44,9 @@ void registry_store_fini(struct registry_store *self)
 	free(self->index);
 	free(self->places);
 	free(self->scratch);
+	free(self->lost);
+	free(self->damage);
+	free(self->moves);
 	memset(self, 0, sizeof *self);
 }
 
@@ -252,11 +241,10 @@ static int put_gateway(struct registry_store *self, uint64_t incarnation)
 	return put->data.length ? 0 : -ENOMEM;
 }
 
-/* The mark of this deployment. */
-static int put_deployment(struct registry_store *self)
+static int put_deployment(struct registry_store *self, struct text key)
 {
 	int error = 0;
-	struct store_put *put = put_new(self, TEXT(DEPLOYMENT_KEY), &error);
+	struct store_put *put = put_new(self, key, &error);
 	struct stream_event row;
 
 	if (!put || !state_mark_row(&self->core->state, &row))
@@ -266,19 +254,28 @@ static int put_deployment(struct registry_store *self)
 	return put->data.length ? 0 : -ENOMEM;
 }
 
+static int put_gateways(struct registry_store *self)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < GATEWAYS_MAX && r == 0; i++)
+		if (self->core->state.gateways[i].incarnation != 0)
+			r = put_gateway(self, self->core->state.gateways[i].incarnation);
+	return r;
+}
+
+/* The mark of this deployment. */
+static int put_deployments(struct registry_store *self)
+{
+	int r = put_deployment(self, TEXT(DEPLOYMENT_KEY));
+
+	return r == 0 ? put_deployment(self, TEXT(DEPLOYMENT_COPY_KEY)) : r;
+}
+
 static void write_u64(uint8_t *to, uint64_t value)
 {
 	for (unsigned i = 0; i < 8; i++)
 		to[i] = (uint8_t)(value >> (56 - 8 * i));
-}
-
-static uint64_t read_u64(const char *from)
-{
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < 8; i++)
-		value = value << 8 | (uint8_t)from[i];
-	return value;
 }
 
 static int put_mark(struct registry_store *self, const struct peer_mark *mark)
@@ -334,6 +331,33 @@ static int put_forgotten(struct registry_store *self)
 	return r;
 }
 
+/* A damaged record leaves, and what is known in its place comes; of users their own event says it.
+ */
+static int move_lost(struct registry_store *self, const struct stream_event *event, size_t *moved)
+{
+	for (uint32_t i = 0; i < self->lost_count; i++) {
+		const struct registry_store_lost *lost = &self->lost[i];
+		struct text key = { lost->key, lost->length };
+
+		if (self->damage[i].key_hash != event->record_quarantined.key_hash)
+			continue;
+		self->moves[(*moved)++] =
+			(struct store_move){ key, (enum damage)self->damage[i].reason };
+		break;
+	}
+	switch ((enum bucket)event->record_quarantined.bucket) {
+	case BUCKET_GATEWAY:
+		return put_gateways(self);
+	case BUCKET_DEPLOYMENT:
+		return put_deployments(self);
+	case BUCKET_NONE:
+	case BUCKET_USER:
+	case BUCKET_PEER:
+		break;
+	}
+	return 0;
+}
+
 static int commit_result(enum store_event_type type)
 {
 	switch (type) {
@@ -354,6 +378,7 @@ int registry_store_commit(struct registry_store *self, const struct stream_event
 			  size_t count, const struct peer_mark *marks, size_t mark_count)
 {
 	struct store_event done;
+	size_t moved = 0;
 	int r = rows_need(self, count) ? 0 : -ENOMEM;
 
 	begin(self);
@@ -364,7 +389,9 @@ int registry_store_commit(struct registry_store *self, const struct stream_event
 		if (r == 0 && events[i]->type == EVENT_GATEWAY_CHANGED)
 			r = put_gateway(self, events[i]->gateway_changed.gateway);
 		if (r == 0 && events[i]->type == EVENT_DEPLOYMENT_MARKED)
-			r = put_deployment(self);
+			r = put_deployments(self);
+		if (r == 0 && events[i]->type == EVENT_RECORD_QUARANTINED)
+			r = move_lost(self, events[i], &moved);
 	}
 	for (size_t i = 0; i < mark_count && r == 0; i++)
 		r = put_mark(self, &marks[i]);
@@ -374,6 +401,8 @@ int registry_store_commit(struct registry_store *self, const struct stream_event
 		r = store_commit(self->store,
 				 &(struct store_batch){ .rows = self->rows,
 							.row_count = count,
+							.moves = self->moves,
+							.move_count = moved,
 							.puts = self->puts,
 							.put_count = self->puts_count,
 							.next_epoch = self->core->next_epoch });
@@ -386,146 +415,4 @@ int registry_store_commit(struct registry_store *self, const struct stream_event
 		self->forgotten_used = 0;
 	registry_storage(self->core, store_has_room(self->store));
 	return r == -EAGAIN ? r : err_pass(r);
-}
-
-/* Coming back ------------------------------------------------------------------------------ */
-
-struct loading {
-	struct registry_store *self;
-	struct store_fault *fault;
-};
-
-static int refuse(struct store_fault *fault, int error, const char *what, struct text key)
-{
-	fault->permanent = true;
-	(void)snprintf(fault->reason, sizeof fault->reason, "record %.*s: %s", (int)key.length,
-		       key.bytes, what);
-	return error;
-}
-
-static int load_mark(struct registry_store *self, struct text key, struct text data)
-{
-	const char *role_end = memchr(key.bytes + 2, '/', key.length - 2);
-	struct peer_mark *mark = &self->marks[self->mark_count];
-
-	if (!role_end || data.length != MARK_BYTES || self->mark_count == PEER_MARKS_MAX)
-		return 0; /* that peer is counted anew */
-	struct text word = { key.bytes + 2, (uint32_t)(role_end - key.bytes - 2) };
-	struct text name = { role_end + 1, (uint32_t)(key.bytes + key.length - role_end - 1) };
-
-	enum role role = (enum role)words_find(&role_words, word, ROLE_NONE);
-
-	if (role == ROLE_NONE || name.length > NAME_MAX_BYTES)
-		return 0;
-	text_put(name, self->mark_names[self->mark_count], NAME_MAX_BYTES + 1);
-	*mark = (struct peer_mark){ .role = role,
-				    .incarnation = read_u64(data.bytes + 1),
-				    .name = text_of(self->mark_names[self->mark_count]),
-				    .next = read_u64(data.bytes + 9) };
-	self->mark_count++;
-	return 0;
-}
-
-static int load_rows(struct loading *loading, struct text key, struct text data)
-{
-	const uint8_t *bytes = (const uint8_t *)data.bytes;
-	struct wire wire = { bytes + 1, bytes + data.length };
-	struct registry *core = loading->self->core;
-	struct stream_event row;
-
-	while (wire.at < wire.end) {
-		int r = stream_event_read(&wire, &row);
-
-		if (r == STREAM_EVENT_E_UNKNOWN)
-			return refuse(loading->fault, -EPROTO,
-				      "of a newer build; start that one, or restore a backup", key);
-		if (r != 0)
-			return refuse(loading->fault, -EUCLEAN, "cannot be read; restore a backup",
-				      key);
-		/* The head is committed with every row: this one is of another store. */
-		if (row.seq > core->seq || row.epoch >= core->next_epoch)
-			return refuse(loading->fault, -EUCLEAN,
-				      "is newer than the store it stands in; restore a backup",
-				      key);
-		if (registry_load_row(core, &row) != 0)
-			return refuse(loading->fault, -ENOSPC,
-				      "no room left; raise registry.users_max, apps_max, "
-				      "streams_max or text_bytes_max",
-				      key);
-	}
-	return 0;
-}
-
-static int load_record(void *context, struct text key, struct text data)
-{
-	struct loading *loading = context;
-
-	if ((key.length < 3 && !text_is(key, DEPLOYMENT_KEY)) || data.length < 1)
-		return refuse(loading->fault, -EUCLEAN, "is no record", key);
-	if (data.bytes[0] != RECORD_VERSION)
-		return refuse(loading->fault, -EPROTO,
-			      "of a newer build; start that one, or restore a backup", key);
-	if (key.bytes[0] == 'p')
-		return load_mark(loading->self, key, data);
-	return load_rows(loading, key, data);
-}
-
-/* Where the rows begin whose requests may still be repeated. */
-static uint64_t answers_begin(struct registry_store *self, uint64_t newest)
-{
-	struct store_query query = { .from = newest };
-	uint64_t oldest = store_oldest(self->store), from = newest;
-	struct store_row row;
-	int64_t newest_ms;
-
-	if (newest == 0 || store_history(self->store, &query, &row) != 0)
-		return newest;
-	newest_ms = row.at_ms;
-	while (from > oldest && newest - from < REGISTRY_ANSWERS) {
-		from = from - oldest > ANSWERS_STEP ? from - ANSWERS_STEP : oldest;
-		query.from = from;
-		if (store_history(self->store, &query, &row) != 0 ||
-		    newest_ms - row.at_ms > ANSWERS_KEPT_MS)
-			break;
-	}
-	return from;
-}
-
-static void load_answers(struct registry_store *self)
-{
-	struct store_query query = { .from = answers_begin(self, self->core->seq) };
-	struct stream_event event;
-	struct store_row row;
-
-	while (store_history(self->store, &query, &row) == 0) {
-		const uint8_t *bytes = (const uint8_t *)row.event.bytes;
-		struct wire wire = { bytes, bytes + row.event.length };
-
-		query.from = row.seq + 1;
-		if (stream_event_read(&wire, &event) == 0)
-			registry_load_story(self->core, &event);
-	}
-}
-
-int registry_store_load(struct registry_store *self, struct registry *core, int64_t now_ms,
-			struct store_fault *fault)
-{
-	struct loading loading = { .self = self, .fault = fault };
-	int r;
-
-	*fault = (struct store_fault){ 0 };
-	self->core = core;
-	self->mark_count = 0;
-	r = store_load(self->store, load_record, &loading);
-	if (r < 0 && fault->reason[0] == '\0')
-		(void)snprintf(fault->reason, sizeof fault->reason, "loading failed: %s",
-			       strerror(-r));
-	if (r < 0)
-		return err_raise(r);
-	load_answers(self);
-	registry_loaded(core, now_ms);
-	registry_storage(core, store_has_room(self->store));
-	core->state.forgets = on_forgets;
-	core->state.forgets_context = self;
-	return 0;
 }

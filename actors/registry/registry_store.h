@@ -9,8 +9,11 @@
  *   key                value
  *   u/USER             version byte, encoded story events
  *   g/INCARNATION      the same
- *   m                  the same: the mark of this deployment
+ *   m, m2              the same: the mark of this deployment, twice
  *   p/ROLE/NAME        version byte, incarnation, number expected next; 8 bytes each, big-endian
+ *
+ * A record that is not what was committed, or cannot be read, is put aside: the commit that tells
+ * of it (record.quarantined) moves it into the store's quarantine.
  */
 #pragma once
 
@@ -19,11 +22,20 @@
 #include "common/store.h"
 
 #define RECORD_VERSION 1
+#define MARK_BYTES 17 /* of the value of a peer's mark */
 #define DEPLOYMENT_KEY "m"
+#define DEPLOYMENT_COPY_KEY "m2" /* nobody can make that one up */
+#define REGISTRY_DAMAGE_MAX 1024 /* damaged records; more is a broken store */
 #define ANSWERS_KEPT_MS 120000 /* requests expire long before */
 #define FORGOTTEN_BYTES 65536 /* names of users who were forgotten since the last commit */
 
 struct registry_store_chunk;
+
+/* A record that is put aside. */
+struct registry_store_lost {
+	char key[STORE_KEY_MAX];
+	uint32_t length;
+};
 
 struct registry_store {
 	struct store *store;
@@ -41,6 +53,10 @@ struct registry_store {
 	struct peer_mark marks[PEER_MARKS_MAX]; /* that were loaded */
 	char mark_names[PEER_MARKS_MAX][NAME_MAX_BYTES + 1];
 	size_t mark_count;
+	struct registry_store_lost *lost; /* records put aside; NULL: none */
+	struct registry_damage *damage; /* the same, for the core */
+	struct store_move *moves; /* those of a commit */
+	uint32_t lost_count;
 };
 
 /* registry_store_init() - Return: 0 or -ENOMEM.  @store is borrowed until registry_store_fini(). */
@@ -49,8 +65,8 @@ void registry_store_fini(struct registry_store *self);
 
 /* registry_store_load() - give @core, freshly made with the head of the store, what it held.
  *
- * Return: 0, or -errno with *@fault filled in: -EUCLEAN a record that cannot be read, -EPROTO one
- * of a newer build, -ENOSPC the options leave no room, else what the store said.
+ * Return: 0, or -errno with *@fault filled in: -EUCLEAN more damage than can be lived with, -EPROTO
+ * a record of a newer build, -ENOSPC the options leave no room, else what the store said.
  */
 int registry_store_load(struct registry_store *self, struct registry *core, int64_t now_ms,
 			struct store_fault *fault);

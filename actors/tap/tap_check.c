@@ -52,6 +52,10 @@ void check_count(struct check *check, const struct mirror *mirror, int64_t now_m
 	for (size_t i = 0; i < mirror->gateway_count; i++)
 		check->facts[mirror->gateways[i].state == LINK_UP ? CHECK_GATEWAYS_UP
 								  : CHECK_GATEWAYS_LOST]++;
+	if (!mirror->store_known)
+		return;
+	check->facts[CHECK_QUARANTINED] = (int64_t)mirror->quarantined;
+	check->facts[CHECK_ROWS_DAMAGED] = (int64_t)mirror->rows_damaged;
 }
 
 void check_provider(struct check *check, const struct stream_event *report)

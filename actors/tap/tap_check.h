@@ -28,7 +28,11 @@
 	C(QUOTA_USED, "quota_used_minutes", "", false, "minutes stored at the provider") \
 	C(QUOTA_LIMIT, "quota_limit_minutes", "", false, "minutes that it allows") \
 	C(QUOTA, "quota_percent", "%", false, "how much of that is used") \
-	C(HISTORY, "history_s", "s", true, "how far back the history reaches")
+	C(HISTORY, "history_s", "s", true, "how far back the history reaches") \
+	C(QUARANTINED, "records_quarantined", "", false, \
+	  "damaged records of the store in quarantine") \
+	C(ROWS_DAMAGED, "rows_damaged", "", false, \
+	  "damaged rows of the history that were passed over")
 
 #define CHECK_ENUM(NAME, word, unit, below, meaning) CHECK_##NAME,
 enum check_fact { CHECK_FACTS(CHECK_ENUM) CHECK_FACT_COUNT };

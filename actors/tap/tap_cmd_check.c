@@ -29,6 +29,8 @@ static struct values values = {
 	.limits = { .warning = { [CHECK_PROVIDER] = 1,
 				 [CHECK_GATEWAYS_LOST] = 1,
 				 [CHECK_INPUTS_LEAKED] = 1,
+				 [CHECK_QUARANTINED] = 1,
+				 [CHECK_ROWS_DAMAGED] = 1,
 				 [CHECK_QUOTA] = QUOTA_WARNING },
 		    .critical = { [CHECK_REACHABLE] = 1,
 				  [CHECK_STORY] = 1,
@@ -72,6 +74,9 @@ static const struct option_row rows[] = {
 	LIMIT("quota-critical", critical, QUOTA, "likewise"),
 	LIMIT("history-warning", warning, HISTORY, "the history reaches back fewer seconds"),
 	LIMIT("history-critical", critical, HISTORY, "likewise"),
+	LIMIT("quarantined-warning", warning, QUARANTINED,
+	      "so many damaged records in quarantine (default 1)"),
+	LIMIT("quarantined-critical", critical, QUARANTINED, "likewise"),
 	LIMIT("answer-warning", warning, ANSWER, "the snapshot took so many ms"),
 	LIMIT("answer-critical", critical, ANSWER, "likewise"),
 	STUCK_ROWS(struct values),
@@ -169,6 +174,9 @@ static int look(const struct cli *cli, struct check *check)
 		check->facts[CHECK_HISTORY] = (now_ms - range.oldest_ms) / 1000;
 	if (r == EXIT_DONE)
 		ask_provider(cli, check);
+	if (check->facts[CHECK_QUARANTINED] > 0)
+		say("records of the store were damaged and are in quarantine: see who was touched "
+		    "with `weir timeline`, and docs/operator.md on what to do");
 	mirror_fini(&mirror);
 	return r;
 }

@@ -289,6 +289,11 @@ bool mirror_apply(struct mirror *mirror, const struct stream_event *event, bool 
 		*complete = event->snapshot_end.rows == mirror->rows - 1;
 		on_end(mirror);
 		return true;
+	case EVENT_SNAPSHOT_STORE:
+		mirror->store_known = true;
+		mirror->quarantined = event->snapshot_store.quarantined;
+		mirror->rows_damaged = event->snapshot_store.rows_damaged;
+		break;
 	case EVENT_GATEWAY_CHANGED:
 		on_gateway(mirror, event);
 		break;

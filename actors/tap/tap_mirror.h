@@ -91,6 +91,8 @@ struct mirror {
 	size_t gateway_count, gateway_room;
 	uint64_t upto; /* story seq that the rows stand for */
 	uint64_t rows; /* taken since snapshot.begin */
+	bool store_known; /* the registry has told of its store: */
+	uint64_t quarantined, rows_damaged;
 };
 
 void mirror_init(struct mirror *mirror);

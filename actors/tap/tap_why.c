@@ -114,6 +114,7 @@ static const struct stream_event *cause_of(const struct why_known *known)
 		[END_GLASSES_LOST] = EVENT_GLASSES_CHANGED,
 		[END_GATEWAY_LOST] = EVENT_GATEWAY_CHANGED,
 		[END_DURATION_LIMIT] = EVENT_STREAM_OPENED,
+		[END_RECORD_LOST] = EVENT_RECORD_REBUILT,
 	};
 	enum end_cause cause = (enum end_cause)known->closed->stream_closed.end_cause;
 	const struct stream_event *event = story_find(known->story, known->closed->cause);

@@ -212,6 +212,10 @@ static void say_end(const struct why_known *known, const struct why *why, struct
 					   : "the provider could not go on");
 		put_detail(phrase, known->closed);
 		break;
+	case END_RECORD_LOST:
+		phrase_put(phrase, "its record in the registry's store was damaged; it was "
+				   "ended from the history");
+		break;
 	case END_NONE:
 		phrase_put(phrase, "no cause was recorded");
 		break;

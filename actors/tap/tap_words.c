@@ -141,6 +141,14 @@ void event_words(struct phrase *phrase, const struct stream_event *event)
 	case EVENT_GATEWAY_CHANGED:
 		gateway_words(phrase, event);
 		break;
+	case EVENT_RECORD_QUARANTINED:
+		phrase_put(phrase, "a damaged record of the store was put into quarantine: %s, %s",
+			   words_name(&bucket_words, event->record_quarantined.bucket),
+			   words_name(&damage_words, event->record_quarantined.reason));
+		break;
+	case EVENT_RECORD_REBUILT:
+		phrase_put(phrase, "the user's record was damaged, and rebuilt from the history");
+		break;
 	case EVENT_SESSION_OPENED:
 		phrase_put(phrase, "the session opened");
 		break;

@@ -37,12 +37,12 @@ static size_t record_count;
 static struct registry_store store, later_store;
 static struct registry registry, later;
 
-static int given_load(struct store *self, store_record_fn *each, void *context)
+static int given_load(struct store *self, bool damaged, store_record_fn *each, void *context)
 {
 	int r = 0;
 
 	(void)self;
-	for (size_t i = 0; i < record_count && r == 0; i++)
+	for (size_t i = 0; i < record_count && r == 0 && !damaged; i++)
 		if (!records[i].row)
 			r = each(context, records[i].key, records[i].data);
 	return r;

@@ -101,8 +101,10 @@ static int port_commit(void *context, const struct stream_event *const *events, 
 
 static bool port_begin(void *context, uint64_t *upto)
 {
-	*upto = ((struct sim_process_state *)context)->sim->registry.seq;
-	return true;
+	const struct registry *registry = &((struct sim_process_state *)context)->sim->registry;
+
+	*upto = registry->seq;
+	return registry_is_settled(registry);
 }
 
 static bool port_row(void *context, const struct stream_event *get, uint64_t *cursor,

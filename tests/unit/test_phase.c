@@ -210,6 +210,7 @@ static const struct ending endings[] = {
 	{ END_OPERATOR_STOP, HOP_CLOUD, "stopped", ALWAYS, "stopped", ALWAYS },
 	{ END_APP_CLOSED, HOP_APP, "stopped", ALWAYS, "stopped", ALWAYS }, /* D5 */
 	{ END_DURATION_LIMIT, HOP_CLOUD, "stopped", ALWAYS, "stopped", ALWAYS },
+	{ END_RECORD_LOST, HOP_CLOUD, "stopped", ALWAYS, "error", ALWAYS },
 	/* G11: no stop before the new start; G9: a managed one is stopped first.  5.6. */
 	{ END_TAKEOVER, HOP_APP, "stopped", NO_STOP, "stopped", IF_UP },
 	/* G12: the device knows.  5.4: a managed one is stopped although it says so itself. */

@@ -349,15 +349,6 @@ static void put(const char *key, struct text data)
 	cr_assert_eq(done.type, STORE_COMMITTED);
 }
 
-Test(registry_store, a_record_that_cannot_be_read, .init = setup, .fini = teardown)
-{
-	put("u/x", TEXT("\x01\xc1"));
-	cr_assert_eq(load_later(NULL), -EUCLEAN);
-	cr_assert(fault.permanent);
-	cr_assert(strstr(fault.reason, "record u/x"), "%s", fault.reason);
-	close_later();
-}
-
 Test(registry_store, a_record_of_a_newer_build, .init = setup, .fini = teardown)
 {
 	put("u/x", TEXT("\x02"));

@@ -275,6 +275,9 @@ Test(store_sqlite, a_newer_schema_is_refused)
 	cr_assert_eq(stage_audit(), 2);
 }
 
+/* What changes a value changes its check. */
+#define CHANGED(value) "UPDATE record SET data = " value ", xxh3 = record_check(key, " value ")"
+
 static int open_schema(int version, const struct store_migration *migrations)
 {
 	struct store_schema schema = { version, migrations };
@@ -287,8 +290,8 @@ static int open_schema(int version, const struct store_migration *migrations)
 Test(store_sqlite, an_older_schema_is_brought_up_step_by_step)
 {
 	static const struct store_migration all[] = {
-		{ 2, "UPDATE record SET data = data || '-third'" },
-		{ 1, "UPDATE record SET data = 'second-' || data" },
+		{ 2, CHANGED("data || '-third'") },
+		{ 1, CHANGED("'second-' || data") },
 		{ 0, NULL },
 	};
 	static const struct store_migration none[] = { { 0, NULL } };
@@ -305,13 +308,13 @@ Test(store_sqlite, an_older_schema_is_brought_up_step_by_step)
 Test(store_sqlite, a_migration_happens_as_a_whole_or_not_at_all)
 {
 	static const struct store_migration broken[] = {
-		{ 1, "UPDATE record SET data = 'second-' || data" },
+		{ 1, CHANGED("'second-' || data") },
 		{ 2, "UPDATE no_such_table SET x = 1" },
 		{ 0, NULL },
 	};
 	static const struct store_migration hole[] = {
-		{ 1, "UPDATE record SET data = 'second-' || data" },
-		{ 3, "UPDATE record SET data = 'fourth-' || data" },
+		{ 1, CHANGED("'second-' || data") },
+		{ 3, CHANGED("'fourth-' || data") },
 		{ 0, NULL },
 	};
 	static const struct store_migration none[] = { { 0, NULL } };
@@ -459,8 +462,14 @@ Test(store_sqlite, a_head_that_does_not_fit_its_rows_is_noticed)
 	execute("DELETE FROM history WHERE seq = 6");
 	refused(-EUCLEAN, true);
 	execute("UPDATE meta SET v = 5 WHERE k = 'seq'");
+	refused(-EUCLEAN, true); /* the head is not the one that was committed */
+	execute("UPDATE meta SET v = 6 WHERE k = 'seq'");
+	execute("INSERT INTO history SELECT 6, at_ms, user_id, stream_id, data, xxh3 FROM history "
+		"WHERE seq = 5");
 	cr_assert_eq(try_open(), 0, "%s", fault.reason);
 	stage_close();
+	execute("UPDATE meta SET v = v - 1 WHERE k = 'next_epoch'");
+	refused(-EUCLEAN, true); /* epochs would be given out again */
 	execute("DELETE FROM meta WHERE k = 'next_epoch'");
 	refused(-EUCLEAN, true);
 }

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/* Goal: what is not what was committed is never given out, costs nothing else, and stays to be
+ * looked at.  Method: bytes are changed in records of every kind and in rows, by another connection
+ * or, in memory, by the engine's own hand; the moved ones are counted and found again.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <limits.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/store_engine.h"
+#include "tests/lib/store_stage.h"
+
+TestSuite(store_damage, .init = stage_begin, .fini = stage_end);
+
+#define KINDS 5
+
+static const char *const keys[KINDS] = { "u/alice@x", "g/000000000000002a", "m", "m2",
+					 "p/gateway/gateway-1" };
+
+static void execute(const char *format, const char *argument)
+{
+	char *sql = sqlite3_mprintf(format, argument);
+	sqlite3 *db;
+
+	cr_assert_eq(sqlite3_open(stage_path(""), &db), SQLITE_OK);
+	cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK, "%s: %s", sql,
+		     sqlite3_errmsg(db));
+	cr_assert_eq(sqlite3_close(db), SQLITE_OK);
+	sqlite3_free(sql);
+}
+
+/* Changes bytes in the file, so that the index stays as it was. */
+static void change_bytes(const char *from, const char *to, unsigned which)
+{
+	static char image[1 << 20];
+	FILE *file = fopen(stage_path(""), "r+b");
+	size_t length, size = strlen(from);
+
+	cr_assert_not_null(file);
+	length = fread(image, 1, sizeof image, file);
+	cr_assert_lt(length, sizeof image);
+	cr_assert_eq(size, strlen(to));
+	for (size_t at = 0; at + size <= length; at++) {
+		if (memcmp(image + at, from, size) != 0 || which-- > 0)
+			continue;
+		cr_assert_eq(fseek(file, (long)at, SEEK_SET), 0);
+		cr_assert_eq(fwrite(to, 1, size, file), size);
+		break;
+	}
+	cr_assert_eq(fclose(file), 0);
+	cr_assert_eq(which, UINT_MAX, "%s is there", from);
+}
+
+static int list_key(void *context, struct text key, struct text data)
+{
+	char *list = context;
+
+	(void)data;
+	(void)strncat(list, key.bytes, key.length);
+	(void)strcat(list, " ");
+	return 0;
+}
+
+static const char *damaged(void)
+{
+	static char list[1024];
+
+	*list = '\0';
+	cr_assert_eq(store_load_damaged(stage_store, list_key, list), 0);
+	return list;
+}
+
+static void move(struct text key)
+{
+	const struct store_move moved = { key, DAMAGE_CHECK };
+
+	stage_commit(&(struct store_batch){ .moves = &moved,
+					    .move_count = 1,
+					    .next_epoch = store_head(stage_store).next_epoch });
+}
+
+static void make(void)
+{
+	stage_open("sqlite", &stage_limits);
+	for (int i = 0; i < KINDS; i++)
+		stage_put(keys[i], "bytes");
+	stage_rows(1, 6, 100);
+}
+
+Test(store_damage, a_value_of_any_kind)
+{
+	make();
+	for (int i = 0; i < KINDS; i++) {
+		char alone[64];
+
+		stage_close();
+		execute("UPDATE record SET data = 'bytez' WHERE key = %Q", keys[i]);
+		stage_open("sqlite", &stage_limits);
+		(void)snprintf(alone, sizeof alone, "%s ", keys[i]);
+		cr_assert_str_eq(damaged(), alone);
+		cr_assert_null(strstr(stage_records(), "bytez"), "it is not given out");
+		move(text_of(keys[i]));
+		cr_assert_str_eq(damaged(), "");
+		cr_assert_eq(store_quarantined(stage_store), (uint64_t)i + 1);
+		stage_put(keys[i], "anew");
+	}
+	stage_reopen();
+	cr_assert_eq(store_quarantined(stage_store), KINDS, "they are still there");
+	cr_assert_str_eq(stage_records(), "g/000000000000002a=anew m2=anew m=anew "
+					  "p/gateway/gateway-1=anew u/alice@x=anew");
+}
+
+Test(store_damage, its_bytes_are_kept_with_the_reason)
+{
+	sqlite3_stmt *statement;
+	sqlite3 *db;
+
+	make();
+	stage_close();
+	execute("UPDATE record SET data = 'bytez' WHERE key = %Q", keys[0]);
+	stage_open("sqlite", &stage_limits);
+	move(text_of(keys[0]));
+	stage_close();
+	cr_assert_eq(sqlite3_open(stage_path(""), &db), SQLITE_OK);
+	cr_assert_eq(sqlite3_prepare_v2(db, "SELECT key, data, reason, seq FROM quarantine", -1,
+					&statement, NULL),
+		     SQLITE_OK);
+	cr_assert_eq(sqlite3_step(statement), SQLITE_ROW);
+	cr_assert_str_eq((const char *)sqlite3_column_text(statement, 0), keys[0]);
+	cr_assert_str_eq((const char *)sqlite3_column_text(statement, 1), "bytez");
+	cr_assert_str_eq((const char *)sqlite3_column_text(statement, 2), "check");
+	cr_assert_eq(sqlite3_column_int64(statement, 3), 6);
+	cr_assert_eq(sqlite3_step(statement), SQLITE_DONE);
+	(void)sqlite3_finalize(statement);
+	(void)sqlite3_close(db);
+}
+
+/* One place is the table's, the other the index's: whichever it is, the next record of that key is
+ * the only one.
+ */
+Test(store_damage, a_key)
+{
+	unsigned in_table = 0;
+
+	for (unsigned which = 0; which < 2; which++) {
+		make();
+		stage_close();
+		change_bytes("u/alice@x", "u/alicf@x", which);
+		stage_open("sqlite", &stage_limits);
+		if (*damaged()) {
+			cr_assert_str_eq(damaged(), "u/alicf@x ");
+			move(TEXT("u/alicf@x"));
+			in_table++;
+		}
+		cr_assert_str_eq(damaged(), "");
+		stage_put("u/alice@x", "anew");
+		stage_reopen();
+		cr_assert_not_null(strstr(stage_records(), "u/alice@x=anew"));
+		cr_assert_null(strstr(stage_records(), "u/alice@x=bytes"), "%u: %s", which,
+			       stage_records());
+		stage_end();
+		stage_begin();
+	}
+	cr_assert_eq(in_table, 1);
+}
+
+Test(store_damage, a_check)
+{
+	make();
+	stage_close();
+	execute("UPDATE record SET xxh3 = xxh3 + 1 WHERE key = %Q", "m");
+	stage_open("sqlite", &stage_limits);
+	cr_assert_str_eq(damaged(), "m ");
+}
+
+static unsigned rows_of(struct text stream_id)
+{
+	struct store_query query = { .stream_id = stream_id };
+	struct store_row row;
+	unsigned count = 0;
+
+	while (store_history(stage_store, &query, &row) == 0) {
+		query.from = row.seq + 1;
+		cr_assert_neq(row.seq, 3);
+		cr_assert_neq(row.seq, 4);
+		count++;
+	}
+	return count;
+}
+
+Test(store_damage, rows_are_passed_over_and_counted)
+{
+	make();
+	stage_close();
+	execute("UPDATE history SET data = 'f' WHERE seq = 3", "");
+	execute("UPDATE history SET at_ms = at_ms + 1 WHERE seq = 4", "");
+	stage_open("sqlite", &stage_limits);
+	cr_assert_eq(rows_of((struct text){ 0 }), 4);
+	cr_assert_eq(store_rows_damaged(stage_store), 2);
+	cr_assert_eq(rows_of(TEXT("s1")), 4, "by its stream as well");
+	cr_assert_eq(store_rows_damaged(stage_store), 4);
+	stage_rows(7, 7, 100);
+	cr_assert_eq(rows_of((struct text){ 0 }), 5, "and it goes on");
+}
+
+Test(store_damage, a_commit_that_fails_moves_nothing)
+{
+	const struct store_move moved = { TEXT("m"), DAMAGE_CHECK };
+	const struct store_move nameless = { TEXT("m"), DAMAGE_NONE };
+	struct store_batch batch = { .moves = &nameless, .move_count = 1 };
+
+	make();
+	cr_assert_eq(store_commit(stage_store, &batch), -EINVAL, "without a reason");
+	batch.moves = &moved;
+	batch.rows = &(struct store_row){ .seq = 99 };
+	batch.row_count = 1;
+	cr_assert_eq(store_commit(stage_store, &batch), -EINVAL);
+	cr_assert_eq(store_quarantined(stage_store), 0);
+	cr_assert_not_null(strstr(stage_records(), "m=bytes"));
+}
+
+Test(store_damage, in_memory)
+{
+	struct text key;
+
+	stage_open("memory", &stage_limits);
+	cr_assert(!store_memory_rot(stage_store, 0, 0, &key), "there is nothing yet");
+	stage_put("u/alice@x", "bytes");
+	stage_put("u/bob@x", "bytes");
+	for (uint64_t bit = 0; bit < 40; bit++) {
+		cr_assert(store_memory_rot(stage_store, 1, bit, &key));
+		cr_assert(text_is(key, "u/bob@x"));
+		cr_assert_str_eq(damaged(), "u/bob@x ");
+		cr_assert_str_eq(stage_records(), "u/alice@x=bytes");
+		cr_assert(store_memory_rot(stage_store, 1, bit, &key));
+		cr_assert_str_eq(damaged(), "", "the same bit once more");
+	}
+	cr_assert(store_memory_rot(stage_store, 1, 7, &key));
+	move(key);
+	cr_assert_str_eq(damaged(), "");
+	cr_assert_eq(store_quarantined(stage_store), 1);
+	stage_put("u/bob@x", "anew");
+	cr_assert_str_eq(stage_records(), "u/alice@x=bytes u/bob@x=anew");
+}
