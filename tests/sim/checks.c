@@ -234,6 +234,19 @@ static void on_link(const struct stream_event *event)
 		mine->live->link_ms = sim_now(checks.sim);
 }
 
+/* What ran by the record that was lost cannot be restarted: it ends in the same commit. */
+static void on_rebuilt(const struct stream_event *event)
+{
+	const struct person *person = check_person_find(event->user_id);
+	const struct state_user *user = state_user_find(&checks.replay, event->user_id);
+	const struct state_stream *active = user ? state_active(&checks.replay, user) : NULL;
+
+	checks.must_end = active ? check_stream_find(state_text(&checks.replay, active->id)) : NULL;
+	SIM_SOMETIMES(checks.sim, "a user is rebuilt from the history");
+	if (person && checks.must_end)
+		SIM_SOMETIMES(checks.sim, "a stream whose record was lost");
+}
+
 static void on_story(void *context, const struct stream_event *event)
 {
 	(void)context;
@@ -248,6 +261,8 @@ static void on_story(void *context, const struct stream_event *event)
 		on_opened(event);
 	else if (event->type >= EVENT_STREAM_STATUS && event->type <= EVENT_STREAM_INPUT_SETTLED)
 		on_stream(event);
+	else if (event->type == EVENT_RECORD_REBUILT)
+		on_rebuilt(event);
 	else if (event->type == EVENT_LINK_CHANGED)
 		on_link(event);
 	else if (event->type == EVENT_SESSION_ENDING)
@@ -278,10 +293,93 @@ static void on_answered(void *context, const struct stream_event *result)
 			   "an answer names a stream that the story does not have");
 }
 
+static void begin_replay(void)
+{
+	memset(checks.replay_memory, 0, state_bytes(&replay_options));
+	state_init(&checks.replay, &replay_options, checks.replay_memory);
+}
+
+static void copy_user(const struct state *state, const struct state_user *user)
+{
+	struct state_record record;
+	struct stream_event row;
+
+	state_record_begin(state, user, &record);
+	while (state_record_next(state, &record, &row))
+		(void)state_apply(&checks.replay, &row);
+}
+
+/* From here on the truth is what was made of the history: it lacks the secrets. */
+static void take_over(const struct state *state)
+{
+	struct stream_event row;
+
+	begin_replay();
+	if (state_mark_row(state, &row))
+		(void)state_apply(&checks.replay, &row);
+	for (unsigned i = 0; i < GATEWAYS_MAX; i++) {
+		if (state->gateways[i].incarnation == 0)
+			continue;
+		state_gateway_row(&state->gateways[i], &row);
+		(void)state_apply(&checks.replay, &row);
+	}
+	for (uint32_t slot = 0; slot < state->users_fresh; slot++)
+		if (state->users[slot].used)
+			copy_user(state, &state->users[slot]);
+	state_settle(&checks.replay);
+}
+
+/* What the loss of a record may not touch: that of everybody else, and of this user that a stream
+ * was there, so that it can be ended.
+ */
+static void look_at_damage(const struct state *state, enum bucket bucket)
+{
+	for (unsigned i = 0; i < checks.stream_count; i++) {
+		const struct check_stream *stream = &checks.streams[i];
+		const struct state_stream *was =
+			state_stream_find(&checks.replay, text_of(stream->id));
+		const struct state_stream *is = state_stream_find(state, text_of(stream->id));
+
+		if (!was)
+			continue;
+		if (!is || is->phase != was->phase || is->epoch != was->epoch ||
+		    is->stream_seq != was->stream_seq || is->told_owed != was->told_owed ||
+		    is->stop_owed != was->stop_owed || is->input_owed != was->input_owed)
+			check_fail("I4 the store is the story", stream,
+				   "a damaged record (%s) has taken it away",
+				   words_name(&bucket_words, bucket));
+	}
+	switch (bucket) {
+	case BUCKET_USER:
+		SIM_SOMETIMES(checks.sim, "a user's record is damaged");
+		break;
+	case BUCKET_GATEWAY:
+		SIM_SOMETIMES(checks.sim, "a gateway's record is damaged");
+		break;
+	case BUCKET_PEER:
+		SIM_SOMETIMES(checks.sim, "a peer's mark is damaged");
+		break;
+	default:
+		SIM_SOMETIMES(checks.sim, "the deployment's mark is damaged");
+		break;
+	}
+}
+
+static void on_damaged(void *context, enum bucket bucket)
+{
+	(void)context;
+	checks.damaged = bucket;
+}
+
 /* A new life of the registry knows what was committed, no less and no more. */
 static void on_loaded(void *context, const struct state *state)
 {
 	(void)context;
+	if (checks.damaged != BUCKET_NONE) {
+		look_at_damage(state, checks.damaged);
+		take_over(state);
+		checks.damaged = BUCKET_NONE;
+	}
 	if (state_hash(state) != state_hash(&checks.replay))
 		check_fail("I4 the store is the story", (struct check_stream *)NULL,
 			   "what was loaded is not what was committed up to seq %llu",
@@ -301,6 +399,9 @@ static void on_stepped(void *context)
 	const char *wrong;
 
 	(void)context;
+	if (checks.must_end && checks.must_end->cause != END_RECORD_LOST)
+		check_fail("L2 nothing is stuck", checks.must_end, "its record was lost");
+	checks.must_end = NULL;
 	if (registry && registry->seq < checks.seq)
 		check_fail("I4 acknowledged is durable", (struct check_stream *)NULL,
 			   "the registry is at seq %llu, the story at %llu",
@@ -368,8 +469,7 @@ static void remember_nothing(struct sim *sim)
 		checks.streams = calloc(CHECK_STREAMS_MAX, sizeof *streams);
 	if (!memory)
 		checks.replay_memory = malloc(state_bytes(&replay_options));
-	memset(checks.replay_memory, 0, state_bytes(&replay_options));
-	state_init(&checks.replay, &replay_options, checks.replay_memory);
+	begin_replay();
 	for (unsigned i = 0; i < PEOPLE_MAX; i++) {
 		checks.persons[i] = (struct check_person){ .up_ms = NEVER,
 							   .guilty_ms = NEVER,
@@ -386,6 +486,7 @@ void sim_checks_init(struct sim *self)
 	static const struct sim_observer observer = {
 		.story = on_story,
 		.answered = on_answered,
+		.damaged = on_damaged,
 		.loaded = on_loaded,
 		.stepped = on_stepped,
 		.healed = on_healed,

@@ -128,6 +128,8 @@ struct checks {
 	struct check_app apps[PEOPLE_MAX][PERSON_APPS_MAX];
 	uint64_t seq, epoch; /* of the last event, of the last stream opened */
 	uint64_t steps;
+	enum bucket damaged; /* a record of that kind, in the load at hand */
+	const struct check_stream *must_end; /* before this step is over: its record was lost */
 	struct check_stray strays[CHECK_STRAYS_MAX];
 	int64_t paced_ms; /* the last delete of what an earlier life of the adapter had left */
 	uint64_t paced_life; /* that it was in */

@@ -117,6 +117,8 @@ struct sim_observer {
 	void (*story)(void *context, const struct stream_event *event);
 	/* The registry accepted or refused a request: its answer leaves towards an adapter. */
 	void (*answered)(void *context, const struct stream_event *result);
+	/* A record of the store was damaged, says the registry that has loaded the others. */
+	void (*damaged)(void *context, enum bucket bucket);
 	/* A registry that starts has loaded its store and handled nothing yet. */
 	void (*loaded)(void *context, const struct state *state);
 	/* The managed-adapter calls its provider. */

@@ -9,6 +9,8 @@
 #include "proto/list.h"
 #include "tests/sim/sim_world.h"
 
+#include "common/store_engine.h"
+
 #define HISTORY_ROWS 4096
 #define HISTORY_AGE_MS (INT64_C(30) * 86400000)
 #define ENDING_MAX_MS 2000 /* as registry_main.c */
@@ -114,6 +116,21 @@ static bool port_row(void *context, const struct stream_event *get, uint64_t *cu
 			       cursor, out);
 }
 
+/* One restart in so many of those that may, of one record: two at once teach no more. */
+#define ROT_ONE_IN 3
+
+static void rot(struct sim *self)
+{
+	const bool strikes = sim_below(self, SIM_ROT, ROT_ONE_IN) == 0;
+	const uint64_t pick = sim_draw(self, SIM_ROT), bit = sim_draw(self, SIM_ROT);
+	struct text key;
+
+	if (!strikes || !sim_has(self, FAULT_ROT) ||
+	    !store_memory_rot(self->store, pick, bit, &key))
+		return;
+	sim_note(self, "store: the record %.*s is damaged", (int)key.length, key.bytes);
+}
+
 static int64_t wall_ms(const struct node_options *options)
 {
 	return options->port.wall_ms(options->port.context);
@@ -137,6 +154,7 @@ static void init_registry(struct sim *self, struct sim_process_state *process,
 	struct store_fault fault;
 	int r;
 
+	rot(self);
 	core.state.hash_seed = process->incarnation;
 	core.state.remember_apps = true;
 	registry_init(&self->registry, &core, core_memory(self, process, registry_bytes(&core)));
@@ -147,6 +165,8 @@ static void init_registry(struct sim *self, struct sim_process_state *process,
 	if (r < 0)
 		sim_violation(self, "load", (struct text){ 0 },
 			      "the registry cannot read its own store: %s", fault.reason);
+	for (uint32_t i = 0; i < self->records.lost_count && self->observer.damaged; i++)
+		self->observer.damaged(self->observer.context, self->records.damage[i].bucket);
 	if (self->observer.loaded)
 		self->observer.loaded(self->observer.context, &self->registry.state);
 	options->core = (struct node_core){ .core = &self->registry,

@@ -58,7 +58,7 @@ static const char usage[] =
 	"  --seed S          one run; if it breaks, with the last events of the stream or user\n"
 	"  --without FAULTS  leave out classes of faults: cut pub delay clog swizzle crash kill "
 	"stall\n"
-	"                    wall held broken edge narrow leave provider, or all\n"
+	"                    wall held broken edge narrow leave provider rot, or all\n"
 	"  --minimize        leave out what the failure does not need, and shorten it\n"
 	"  --verbose         print what happens\n"
 	"  --trace-hash      print a hash of each run: equal seeds have equal ones\n"

@@ -13,6 +13,7 @@ static const char *const names[FAULT_COUNT] = {
 	[FAULT_KILL] = "kill",	   [FAULT_STALL] = "stall",	[FAULT_WALL] = "wall",
 	[FAULT_HELD] = "held",	   [FAULT_BROKEN] = "broken",	[FAULT_EDGE] = "edge",
 	[FAULT_NARROW] = "narrow", [FAULT_LEAVE] = "leave",	[FAULT_PROVIDER] = "provider",
+	[FAULT_ROT] = "rot",
 };
 
 const char *sim_fault_name(enum sim_fault fault)

@@ -44,6 +44,7 @@ enum sim_fault {
 	FAULT_NARROW, /* small queues and batches of one */
 	FAULT_LEAVE, /* a gateway is stopped politely, or drained before */
 	FAULT_PROVIDER, /* calls are refused or lost, hints lie, others use the same account */
+	FAULT_ROT, /* a bit of a stored record changes while the registry is down */
 	FAULT_COUNT,
 };
 
@@ -51,7 +52,8 @@ enum sim_fault {
 #define SIM_FAULTS ((enum sim_part)SIM_PARTS)
 #define SIM_EDGE ((enum sim_part)(SIM_PARTS + 1))
 #define SIM_PROVIDER ((enum sim_part)(SIM_PARTS + 2))
-#define SIM_RANDOMS (SIM_PARTS + 3)
+#define SIM_ROT ((enum sim_part)(SIM_PARTS + 3))
+#define SIM_RANDOMS (SIM_PARTS + 4)
 
 struct sim_plan {
 	uint32_t faults; /* set of 1 << enum sim_fault */
