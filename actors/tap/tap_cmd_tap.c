@@ -115,7 +115,7 @@ static enum call_verdict take_history(void *context, const struct stream_event *
 	struct tap *tap = context;
 
 	if (event_is_published(event->type))
-		live_event(&tap->live, event);
+		live_row(&tap->live, event);
 	return tap->live.finished || tap->output.state != OUTPUT_OPEN ||
 			       clock_now_ms() >= tap->end_ms
 		       ? CALL_STOP

@@ -79,6 +79,25 @@ void live_event(struct live *live, const struct stream_event *event)
 		finish(live, EXIT_DONE);
 }
 
+void live_row(struct live *live, const struct stream_event *event)
+{
+	const struct filter *filter = &live->options.filter;
+	const uint64_t before = live->row_seq;
+	/* What fills a gap is counted already. */
+	const bool dense = !live->filling && !filter->user && !filter->stream;
+
+	live->row_seq = event->seq;
+	if (dense && before != 0 && event->seq > before + 1 && !live->finished &&
+	    range_place(&live->options.range, event) == RANGE_INSIDE)
+		live_record(live, &(struct record){ .type = RECORD_GAP,
+						    .source = "registry",
+						    .topic = "story",
+						    .from_seq = before + 1,
+						    .count = event->seq - before - 1,
+						    .sent_ms = clock_wall_ms() });
+	live_event(live, event);
+}
+
 /* Events of the story that are not there: out of the history if that is wanted, else a gap. */
 static void fill(struct live *live, const struct source *source, const struct gap_track *track,
 		 uint64_t from_seq, uint64_t missed)

@@ -14,7 +14,7 @@
 
 struct live;
 
-/* Hands the story events from_seq .. upto_seq - 1 that are still kept to live_event().
+/* Hands the story events from_seq .. upto_seq - 1 that are still kept to live_row().
  *
  * Return: enum exit_code.
  */
@@ -36,6 +36,7 @@ struct live {
 	struct output *output;
 	uint64_t printed; /* events */
 	uint64_t filled; /* story events handed in by @backfill since it was called */
+	uint64_t row_seq; /* of the last row of the history; 0: none yet */
 	bool filling; /* @backfill is called to fill a gap: every event counts, wanted or not */
 	bool behind; /* finished because the range was left behind */
 	bool finished; /* nothing more is to be read; see code */
@@ -53,6 +54,11 @@ void live_lost(struct live *live, const struct source *source);
 
 /* live_record() - what another tap, or the history, says is missing. */
 void live_record(struct live *live, const struct record *record);
+
+/* live_row() - take one event of the history: what was damaged between it and the one before is a
+ * gap, if all of the history was asked for.
+ */
+void live_row(struct live *live, const struct stream_event *event);
 
 /* live_event() - take one published event, from a frame or from the history. */
 void live_event(struct live *live, const struct stream_event *event);
