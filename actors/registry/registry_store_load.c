@@ -256,7 +256,9 @@ static int load_past(struct loading *loading)
 		struct wire wire = { bytes, bytes + row.event.length };
 
 		query.from = row.seq + 1;
-		if (stream_event_read(&wire, &event) == 0 && event.seq == row.seq)
+		/* As a record, none may be newer than the head. */
+		if (stream_event_read(&wire, &event) == 0 && event.seq == row.seq &&
+		    event.epoch < self->core->next_epoch)
 			r = registry_load_past(self->core, &event);
 	}
 	if (r == 0)

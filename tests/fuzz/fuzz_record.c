@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The input is what a store holds: records and rows of the history, each a head of four bytes (what
- * it is, length of the key, length of the value) and its bytes.  Properties:
+ * it is and whether its check fails, length of the key, length of the value) and its bytes.
+ * Properties:
  * - a registry that loads it refuses with a reason, or is in order and has every limit kept;
+ * - every record that was damaged is told of before anything else;
  * - one that was loaded lives on, and what it commits can be loaded again;
  * - nothing aborts.
  */
@@ -27,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct record {
 	struct text key, data;
-	bool row;
+	bool row, damaged;
 };
 
 /* A store that holds the input, and takes every commit without keeping it. */
@@ -42,8 +44,8 @@ static int given_load(struct store *self, bool damaged, store_record_fn *each, v
 	int r = 0;
 
 	(void)self;
-	for (size_t i = 0; i < record_count && r == 0 && !damaged; i++)
-		if (!records[i].row)
+	for (size_t i = 0; i < record_count && r == 0; i++)
+		if (!records[i].row && records[i].damaged == damaged)
 			r = each(context, records[i].key, records[i].data);
 	return r;
 }
@@ -99,7 +101,7 @@ static void give(const uint8_t *data, size_t size)
 	record_count = 0;
 	while (size >= HEAD_SIZE && record_count < RECORDS_MAX) {
 		size_t key = data[1], value = (size_t)data[2] << 8 | data[3];
-		bool row = data[0] & 1;
+		bool row = data[0] & 1, damaged = data[0] & 2;
 
 		data += HEAD_SIZE;
 		size -= HEAD_SIZE;
@@ -107,7 +109,8 @@ static void give(const uint8_t *data, size_t size)
 		value = value < size - key ? value : size - key;
 		struct record record = { .key = { (const char *)data, (uint32_t)key },
 					 .data = { (const char *)data + key, (uint32_t)value },
-					 .row = row };
+					 .row = row,
+					 .damaged = damaged };
 
 		if (row || is_new(record.key))
 			records[record_count++] = record;
@@ -200,6 +203,34 @@ static void commit_all(void)
 	assert(registry_store_commit(&store, list, count, NULL, 0) == 0);
 }
 
+static void commit_story(const struct effects *fx)
+{
+	const struct stream_event *list[EFFECTS_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < fx->count; i++)
+		if (fx->items[i].type == EFFECT_STORY)
+			list[count++] = &fx->items[i].event;
+	assert(registry_store_commit(&store, list, count, NULL, 0) == 0);
+}
+
+static void tell_damage(void)
+{
+	const uint32_t lost = store.lost_count;
+	static struct effects fx;
+	uint32_t told = 0;
+
+	while (!registry_is_settled(&registry)) {
+		assert(registry_deadline(&registry) <= NOW_MS);
+		registry_handle(&registry, &(struct input){ .type = INPUT_TICK }, NOW_MS, &fx);
+		check_state(&registry);
+		for (size_t i = 0; i < fx.count; i++)
+			told += fx.items[i].event.type == EVENT_RECORD_QUARANTINED;
+		commit_story(&fx);
+	}
+	assert(told == lost);
+}
+
 static void live_on(void)
 {
 	static struct effects fx;
@@ -219,6 +250,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	give(data, size);
 	if (load(&registry, &store, &given, &memory) == 0) {
 		check_state(&registry);
+		tell_damage();
 		commit_all();
 		int r = load(&later, &later_store, &given, &later_memory);
 

@@ -12,6 +12,8 @@
 #define SEED_MAX 8192
 #define HEAD_SIZE 4
 #define USER "u@x"
+#define ROWS_SEQ 1001 /* of the first row, says fuzz_record */
+#define DAMAGED 2 /* in the first byte of a head */
 
 struct seed {
 	uint8_t bytes[SEED_MAX];
@@ -163,6 +165,40 @@ static int write_whole(const char *directory, const char *name, enum kind kind)
 	return write_seed(directory, name, &seed);
 }
 
+static void add_past(struct seed *seed, struct stream_event event, uint64_t *seq)
+{
+	event.seq = (*seq)++;
+	begin(seed, true, "");
+	add(seed, &event);
+	end(seed);
+}
+
+/* A user whose record cannot be used, and what the history has of it. */
+static int write_damaged(const char *directory, const char *name, enum kind kind)
+{
+	struct seed seed = { .length = 0 };
+	uint64_t seq = ROWS_SEQ;
+	struct stream_event event = { .type = EVENT_SESSION_OPENED, .user_id = TEXT(USER) };
+
+	begin(&seed, false, "u/" USER);
+	seed.bytes[seed.head] |= DAMAGED;
+	end(&seed);
+	add_past(&seed, event, &seq);
+	event.type = EVENT_APP_CHANGED;
+	event.app_changed.package = TEXT("com.example.cam");
+	event.app_changed.state = APP_RUNNING;
+	add_past(&seed, event, &seq);
+	event = (struct stream_event){ .type = EVENT_STREAM_OPENED,
+				       .user_id = TEXT(USER),
+				       .stream_id = TEXT("s1"),
+				       .epoch = 100,
+				       .stream_seq = 1 };
+	event.stream_opened.kind = kind;
+	event.stream_opened.package = TEXT("com.example.cam");
+	add_past(&seed, event, &seq);
+	return write_seed(directory, name, &seed);
+}
+
 /* One record of one row, for every event there is: those that are no rows as well. */
 static int write_rows(const char *directory)
 {
@@ -191,7 +227,9 @@ int main(int argc, char **argv)
 	}
 	return write_rows(argv[1]) < 0 || write_newer(argv[1]) < 0 ||
 			       write_whole(argv[1], "unmanaged", KIND_UNMANAGED) < 0 ||
-			       write_whole(argv[1], "managed", KIND_MANAGED) < 0
+			       write_whole(argv[1], "managed", KIND_MANAGED) < 0 ||
+			       write_damaged(argv[1], "damaged", KIND_UNMANAGED) < 0 ||
+			       write_damaged(argv[1], "damaged_managed", KIND_MANAGED) < 0
 		       ? EXIT_FAILURE
 		       : EXIT_SUCCESS;
 }

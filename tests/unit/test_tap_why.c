@@ -195,6 +195,15 @@ Test(why, provider_error)
 	compare("provider_error", 200000);
 }
 
+Test(why, record_lost)
+{
+	struct stream_event rebuilt = { .type = EVENT_RECORD_REBUILT };
+
+	go_live();
+	end_and_stop(130000, closed(END_RECORD_LOST, at(129990, rebuilt)));
+	compare("record_lost", 200000);
+}
+
 /* What is owed, what lives, what is not kept ----------------------------------------------- */
 
 Test(why, what_is_owed_is_named)
