@@ -226,6 +226,7 @@ static enum store_event_type sqlite_commit(struct store *store, const struct sto
 	struct sqlite *self = sqlite_of(store);
 	enum store_event_type result = write_durably(self, write_batch, batch);
 
+	self->loaded.known = false;
 	if (result == STORE_COMMITTED)
 		store->quarantined += batch->move_count;
 	if (result == STORE_COMMITTED && batch->row_count > 0 && store->oldest == 0) {
@@ -237,54 +238,59 @@ static enum store_event_type sqlite_commit(struct store *store, const struct sto
 
 /* Reading --------------------------------------------------------------------------------- */
 
-/* Sums of the checks of all keys: the same for the table and its index, unless either is damaged.
+/* The sum of the checks of all keys is the same for the table and its index, unless either is
+ * damaged.  A key that is one in the table and another in the index would be put twice, and never
+ * leave.
  */
-struct key_sums {
-	uint64_t table, index;
-};
-
-static int sum_index(struct sqlite *self, struct key_sums *sums)
+static int mend_index(struct sqlite *self)
 {
 	sqlite3_stmt *statement = self->statements[RECORD_KEYS];
+	uint64_t keys = 0;
 	int code;
 
 	while ((code = sqlite3_step(statement)) == SQLITE_ROW)
-		sums->index += store_record_check(column_text(statement, 0), (struct text){ 0 });
+		keys += store_record_check(column_text(statement, 0), (struct text){ 0 });
 	(void)sqlite3_reset(statement);
-	return code == SQLITE_DONE ? SQLITE_OK : code;
+	if (code != SQLITE_DONE || keys == self->loaded.keys)
+		return code == SQLITE_DONE ? SQLITE_OK : code;
+	return sqlite3_exec(self->db, "REINDEX record", NULL, NULL, NULL);
 }
 
-/* A key that is one in the table and another in the index would be put twice, and never leave. */
-static int mend_index(struct sqlite *self, struct key_sums *sums)
+static int read_records(struct sqlite *self, bool damaged, store_record_fn *each, void *context,
+			int *r)
 {
-	int code = sum_index(self, sums);
+	sqlite3_stmt *statement = self->statements[RECORDS];
+	int code;
 
-	if (code == SQLITE_OK && sums->index != sums->table)
-		code = sqlite3_exec(self->db, "REINDEX record", NULL, NULL, NULL);
-	return code;
+	self->loaded.damaged = self->loaded.keys = 0;
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW && *r == 0) {
+		struct text key = column_text(statement, 0), data = column_text(statement, 1);
+		uint64_t check = (uint64_t)sqlite3_column_int64(statement, 2);
+		bool is_damaged = check != store_record_check(key, data);
+
+		self->loaded.keys += store_record_check(key, (struct text){ 0 });
+		self->loaded.damaged += is_damaged;
+		if (is_damaged == damaged)
+			*r = each(context, key, data);
+	}
+	(void)sqlite3_reset(statement);
+	self->loaded.known = code == SQLITE_DONE && *r == 0;
+	return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
 static int sqlite_load(struct store *store, bool damaged, store_record_fn *each, void *context)
 {
 	struct sqlite *self = sqlite_of(store);
-	sqlite3_stmt *statement = self->statements[RECORDS];
-	struct key_sums sums = { 0 };
-	int code, r = 0;
+	int code = SQLITE_OK, r = 0;
 
 	if (store->broken)
 		return err_raise(-EIO);
-	while ((code = sqlite3_step(statement)) == SQLITE_ROW && r == 0) {
-		struct text key = column_text(statement, 0), data = column_text(statement, 1);
-		uint64_t check = (uint64_t)sqlite3_column_int64(statement, 2);
-
-		sums.table += store_record_check(key, (struct text){ 0 });
-		if ((check != store_record_check(key, data)) == damaged)
-			r = each(context, key, data);
-	}
-	(void)sqlite3_reset(statement);
-	if (code == SQLITE_DONE && r == 0 && damaged)
-		code = mend_index(self, &sums);
-	if (code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE)
+	/* That there are none is known already, nearly always. */
+	if (!damaged || !self->loaded.known || self->loaded.damaged > 0)
+		code = read_records(self, damaged, each, context, &r);
+	if (code == SQLITE_OK && damaged && self->loaded.known)
+		code = mend_index(self);
+	if (code != SQLITE_OK)
 		return err_raise(read_failed(self, "load", code));
 	return r;
 }

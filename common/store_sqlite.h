@@ -38,6 +38,12 @@ struct sqlite {
 	int wal_pages; /* in the log and not known to be in the database */
 	int wal_stuck; /* so many when a checkpoint last found the disk full */
 	int64_t oldest_at_ms; /* of the row base.oldest */
+	/* What the last whole store_load() has seen, until the next commit. */
+	struct {
+		bool known;
+		uint64_t damaged; /* records that it left out */
+		uint64_t keys; /* sum of the checks of all keys */
+	} loaded;
 	char path[STORE_PATH_MAX + 1];
 	char scratch[STORE_ROW_MAX]; /* the row that store_history() gave out, and those ahead */
 	struct {
