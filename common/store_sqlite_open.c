@@ -94,7 +94,7 @@ static int refuse_code(const struct sqlite *self, int code, struct store_fault *
 	case SQLITE_ERROR: /* a table or a column is not there */
 		return store_refuse(fault, -EUCLEAN,
 				    "%s is damaged, or no store of weir (%s): restore a backup, "
-				    "or move it and its -wal file away to begin anew",
+				    "or move it and its -wal and .reserve files away to begin anew",
 				    self->path, sqlite3_errstr(code));
 	case SQLITE_FULL:
 		return store_refuse(fault, -ENOSPC, "%s: the disk is full", self->path);

@@ -236,8 +236,8 @@ static void failed_load(struct store_fault *fault, int error, const char *troubl
 	fault->permanent = error == -EUCLEAN;
 	(void)snprintf(fault->reason, sizeof fault->reason, "loading failed: %s%s",
 		       *trouble ? trouble : strerror(-error),
-		       fault->permanent ? ": restore a backup, or move the file and its -wal file "
-					  "away to begin anew"
+		       fault->permanent ? ": restore a backup, or move the file and its -wal and "
+					  ".reserve files away to begin anew"
 					: "");
 }
 

@@ -146,6 +146,38 @@ const states = async () =>
     await world.weir.supervise('status', '-o', 'json').catch((error) => error.stdout),
   ).find((one) => one.name === 'registry').state;
 
+/* The registry has ended for good, with one word of why. */
+async function refused(from, reason) {
+  await world.weir.waitFor((e) => e.text?.includes('registry failed'), endMs, { from, what: 'registry failed' });
+  assert.equal(await states(), 'failed');
+  assert.equal(refusals(from).length, 1, 'once, and no loop');
+  assert.match(refusals(from)[0].text, reason);
+  assert.equal((await check('--timeout', '500')).code, CRITICAL);
+}
+
+async function restart() {
+  const from = world.weir.entries.length;
+
+  await Promise.all([world.weir.waitReady('registry', from), world.weir.supervise('restart', 'registry')]);
+}
+
+test('a page of the records', async () => {
+  const from = world.weir.entries.length;
+  const backup = `${storeFile()}.backup`;
+
+  await whileRegistryIsDown(() => {
+    const page = Number(sql("SELECT rootpage FROM sqlite_schema WHERE name = 'record'"));
+    const size = Number(sql('PRAGMA page_size'));
+    const bytes = readFileSync(storeFile());
+
+    writeFileSync(backup, bytes);
+    writeFileSync(storeFile(), bytes.fill(0xa5, (page - 1) * size, page * size));
+  });
+  await refused(from, /loading failed: .*malformed.*restore a backup, or move the file and its -wal and \.reserve files away/);
+  renameSync(backup, storeFile());
+  await restart();
+});
+
 test('the whole file', async () => {
   const from = world.weir.entries.length;
   const aside = `${storeFile()}.damaged`;
@@ -155,17 +187,10 @@ test('the whole file', async () => {
       rmSync(join(world.weir.runDir, name));
     writeFileSync(storeFile(), Buffer.alloc(100000, 'x'));
   });
-  await world.weir.waitFor((e) => e.text?.includes('registry failed'), endMs, { from, what: 'registry failed' });
-  assert.equal(await states(), 'failed');
-  assert.equal(refusals(from).length, 1, 'once, and no loop');
-  assert.match(refusals(from)[0].text, /registry\.db is damaged.*restore a backup, or move it and its -wal file away/);
-  assert.equal((await check('--timeout', '500')).code, CRITICAL);
-
+  await refused(from, /registry\.db is damaged.*restore a backup, or move it and its -wal and \.reserve files away/);
   /* As it says. */
   renameSync(storeFile(), aside);
   rmSync(`${storeFile()}.reserve`);
-  const again = world.weir.entries.length;
-
-  await Promise.all([world.weir.waitReady('registry', again), world.weir.supervise('restart', 'registry')]);
+  await restart();
   assert.equal(readFileSync(aside).length, 100000, 'it was left alone');
 });
