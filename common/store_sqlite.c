@@ -63,7 +63,10 @@ static int read_failed(struct sqlite *self, const char *doing, int code)
 	int primary = code & 0xff;
 
 	(void)break_down(self, doing, code);
-	return primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB ? -EUCLEAN : -EIO;
+	/* A constraint that does not hold any more: two records have become one key. */
+	return primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || primary == SQLITE_CONSTRAINT
+		       ? -EUCLEAN
+		       : -EIO;
 }
 
 void sqlite_no_room(struct sqlite *self)

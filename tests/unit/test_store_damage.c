@@ -167,6 +167,30 @@ Test(store_damage, a_key)
 	cr_assert_eq(in_table, 1);
 }
 
+/* Which of the two is right cannot be known by the key that both have. */
+Test(store_damage, a_key_that_became_that_of_another)
+{
+	unsigned refused = 0;
+	char list[64];
+
+	for (unsigned which = 0; which < 2; which++) {
+		make();
+		stage_put("u/alicf@x", "another");
+		stage_close();
+		change_bytes("u/alice@x", "u/alicf@x", which);
+		stage_open("sqlite", &stage_limits);
+		*list = '\0';
+		if (store_load_damaged(stage_store, list_key, list) == -EUCLEAN) {
+			cr_assert_eq(store_load_damaged(stage_store, list_key, list), -EIO);
+			cr_assert_not_null(strstr(store_trouble(stage_store), "constraint"));
+			refused++;
+		}
+		stage_end();
+		stage_begin();
+	}
+	cr_assert_eq(refused, 1);
+}
+
 Test(store_damage, a_check)
 {
 	make();
