@@ -16,6 +16,7 @@ const struct audit_options audit_defaults = {
 	.ack_timeout_ms = AUDIT_ACK_TIMEOUT_MS,
 	.start_deadline_ms = AUDIT_START_DEADLINE_MS,
 	.stop_deadline_ms = AUDIT_STOP_DEADLINE_MS,
+	.input_deadline_ms = AUDIT_INPUT_DEADLINE_MS,
 	.missed_max = AUDIT_MISSED_MAX,
 };
 
@@ -68,7 +69,10 @@ struct audit *audit_open(const struct audit_options *options)
 				 .now_ms = NEVER,
 				 .read_ms = NEVER,
 				 .calm_ms = NEVER,
-				 .failed_ms = NEVER };
+				 .failed_ms = NEVER,
+				 .list_ms = NEVER,
+				 .live_ms = NEVER,
+				 .heard_ms = NEVER };
 	return audit;
 }
 

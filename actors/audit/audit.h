@@ -17,6 +17,7 @@
 #define AUDIT_MISSED_MAX 3
 #define AUDIT_START_DEADLINE_MS 60000
 #define AUDIT_STOP_DEADLINE_MS 60000
+#define AUDIT_INPUT_DEADLINE_MS 60000 /* an owed input of a provider that answers is gone */
 
 #define AUDIT_FINDINGS_MAX 1000 /* kept of all rules; further ones are counted */
 #define AUDIT_TIME_MAX_MS INT64_C(4102444800000) /* Unix time, the year 2100: later is no time */
@@ -71,6 +72,7 @@ extern const struct audit_rule_text audit_rules[RULE_COUNT];
 /* Times of the configuration under which the recording was made. */
 struct audit_options {
 	int64_t interval_ms, ack_timeout_ms, start_deadline_ms, stop_deadline_ms;
+	int64_t input_deadline_ms;
 	int64_t missed_max;
 };
 

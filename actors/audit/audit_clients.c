@@ -184,6 +184,10 @@ static void on_status(struct audit *audit, struct audit_client *client, const st
 		look_at_end(audit, stream, managed, said->status);
 	else if (stream)
 		look_at_word(audit, stream, managed, said->status);
+	if (!end) {
+		hearing->began = true;
+		hearing->began_socket = client->socket;
+	}
 	hearing->ended = end;
 	hearing->socket = client->socket;
 	hearing->asked = false;
@@ -243,6 +247,8 @@ void audit_heard(struct audit *audit, const struct client_line *line)
 	struct said said;
 
 	client->ms = line->ms;
+	if (line->ms > audit->heard_ms)
+		audit->heard_ms = line->ms;
 	if (line->way == CLIENT_OPEN || line->way == CLIENT_CLOSE) {
 		client->connected = line->way == CLIENT_OPEN;
 		client->socket += client->connected;
@@ -287,12 +293,44 @@ static void look_at_hearing(struct audit *audit, const struct audit_client *clie
 {
 	const struct audit_stream *stream = audit_stream_find(audit, text_of(hearing->stream));
 
-	/* Only what the same socket has shown since can be missed on it. */
+	/* Only on the same socket can it be missed; that others still spoke shows the time. */
 	if (hearing->told_ms == NEVER || hearing->told_socket != client->socket ||
-	    !client->connected || client->ms - hearing->told_ms < SLACK_MS)
+	    !client->connected || audit->heard_ms - hearing->told_ms < SLACK_MS)
 		return;
 	audit_judge(audit, RULE_I6, hearing->ended, stream, hearing->told_seq,
 		    "%s was told of the end, says the story, and has not heard of it", client->who);
+}
+
+/* Whether @client takes part in @stream until its end: as its owner, or as one who watches it. */
+static bool stays(const struct audit_client *client, const struct audit_stream *stream)
+{
+	const char *package = client->who + sizeof APP - 1;
+
+	if (stream->kind == KIND_UNMANAGED)
+		return strcmp(package, stream->package) == 0;
+	for (unsigned i = 0; i < stream->viewer_count; i++)
+		if (strcmp(package, stream->viewers[i].package) == 0)
+			return stream->viewers[i].state == WATCH_OWED ||
+			       stream->viewers[i].state == WATCH_TOLD;
+	return false;
+}
+
+/* Whoever heard that it began hears that it ended, whether the story owes it to him or not. */
+static void look_at_first(struct audit *audit, const struct audit_client *client,
+			  const struct audit_hearing *hearing)
+{
+	const struct audit_stream *stream = audit_stream_find(audit, text_of(hearing->stream));
+	int64_t calm_ms = audit_calm(audit);
+
+	if (hearing->told_ms != NEVER) /* says the story; see above */
+		return;
+	if (!client->connected || !hearing->began || hearing->began_socket != client->socket ||
+	    !stream || stream->era != audit->era || !stream->whole ||
+	    stream->phase != PHASE_CLOSED || calm_ms > stream->closed_ms ||
+	    audit->heard_ms - stream->closed_ms < SLACK_MS || !stays(client, stream))
+		return;
+	audit_judge(audit, RULE_I6, hearing->ended, stream, stream->closed_seq,
+		    "%s heard that it began, and has not heard of its end", client->who);
 }
 
 void audit_clients_end(struct audit *audit)
@@ -300,10 +338,12 @@ void audit_clients_end(struct audit *audit)
 	for (size_t i = 0; i < audit->clients.count; i++) {
 		struct audit_client *client = audit->clients.things[i];
 
-		for (size_t k = 0; k < client->hearing_count; k++)
+		for (size_t k = 0; k < client->hearing_count; k++) {
 			look_at_hearing(audit, client, &client->hearings[k]);
+			look_at_first(audit, client, &client->hearings[k]);
+		}
 		if (client->connected)
-			look_at_answer(audit, client, client->ms);
+			look_at_answer(audit, client, audit->heard_ms);
 	}
 }
 

@@ -8,7 +8,11 @@ static struct audit_input *input_of(struct audit *audit, struct text id)
 {
 	struct audit_input *input = audit_index_find(&audit->inputs, id);
 
-	return input ? input : audit_index_add(&audit->inputs, id, sizeof *input);
+	if (!input) {
+		input = audit_index_add(&audit->inputs, id, sizeof *input);
+		input->settled_ms = NEVER;
+	}
+	return input;
 }
 
 /* The story ------------------------------------------------------------------------------------ */
@@ -50,13 +54,16 @@ static void look_at_settled(struct audit *audit, const struct audit_stream *stre
 			    stream->phase_seq, "its input is gone while it is %s",
 			    words_name(&phase_words, stream->phase));
 	if (stream->input_owed && (audit->seen & NEED_CALLS))
-		audit_judge(audit, RULE_L3, owed_ms(audit, stream) <= INPUT_MS + SLACK_MS, stream,
-			    stream->closed_seq, "its input was owed for %lld ms",
+		audit_judge(audit, RULE_L3,
+			    owed_ms(audit, stream) <= audit->options.input_deadline_ms + SLACK_MS,
+			    stream, stream->closed_seq, "its input was owed for %lld ms",
 			    (long long)(event->sent_ms - stream->closed_ms));
 	if (*stream->input_id)
 		audit_judge(audit, RULE_I10, text_is(id, stream->input_id), stream,
 			    stream->phase_seq, "its input was %s, '%.*s' is gone", stream->input_id,
 			    (int)id.length, id.bytes);
+	if (id.length > 0)
+		input_of(audit, id)->settled_ms = event->sent_ms;
 }
 
 void audit_inputs(struct audit *audit, const struct stream_event *event)
@@ -130,6 +137,17 @@ static void look_at_done(struct audit *audit, const struct stream_event *event)
 	text_put(id, stream->made_id, sizeof stream->made_id);
 }
 
+/* What is gone is in no list that was asked for afterwards. */
+static void look_at_listed(struct audit *audit, const struct audit_input *input)
+{
+	if (input->settled_ms == NEVER || audit->list_ms == NEVER)
+		return;
+	audit_judge(audit, RULE_I10, audit->list_ms - input->settled_ms <= SLACK_MS,
+		    audit_stream_find(audit, text_of(input->stream)), 0,
+		    "%s was said to be gone, and is in the provider's list %lld ms later",
+		    input->id, (long long)(audit->list_ms - input->settled_ms));
+}
+
 /* Each member is [input_id, mark, stream_id, age_s]. */
 static void learn_page(struct audit *audit, const struct stream_event *event)
 {
@@ -145,8 +163,12 @@ static void learn_page(struct audit *audit, const struct stream_event *event)
 		    !wire_text(&wire, &mark) || !wire_text(&wire, &stream_id) ||
 		    !wire_u64(&wire, &age_s))
 			return;
-		if (id.length > 0 && id.length <= INPUT_ID_MAX)
-			input_of(audit, id)->foreign = !text_is(mark, audit->mark);
+		if (id.length == 0 || id.length > INPUT_ID_MAX)
+			continue;
+		struct audit_input *input = input_of(audit, id);
+
+		input->foreign = !text_is(mark, audit->mark);
+		look_at_listed(audit, input);
 	}
 }
 
@@ -161,6 +183,8 @@ void audit_calls(struct audit *audit, const struct stream_event *event)
 		look_at_delete(audit, event);
 	else if (event->type == EVENT_PROVIDER_DONE)
 		look_at_done(audit, event);
+	else if (event->type == EVENT_PROVIDER_LIST)
+		audit->list_ms = event->sent_ms;
 	else if (event->type == EVENT_PROVIDER_PAGE)
 		learn_page(audit, event);
 	else if (event->type == EVENT_PROVIDER_LEAK && event->provider_leak.deleted && *audit->mark)
@@ -178,8 +202,9 @@ void audit_inputs_end(struct audit *audit)
 
 		if (stream->era != audit->era || !stream->input_owed || !(audit->seen & NEED_CALLS))
 			continue;
-		audit_stuck(audit, RULE_L3, owed_ms(audit, stream) > INPUT_MS + SLACK_MS, stream,
-			    "stuck: its input '%s' is still owed, %lld ms after its end",
+		audit_stuck(audit, RULE_L3,
+			    owed_ms(audit, stream) > audit->options.input_deadline_ms + SLACK_MS,
+			    stream, "stuck: its input '%s' is still owed, %lld ms after its end",
 			    stream->input_id, (long long)(audit->now_ms - stream->closed_ms));
 	}
 }

@@ -13,9 +13,7 @@
 #define JITTER_MS 250 /* between a moment and the time that an event says */
 #define SLACK_MS 5000 /* restarts of a process, commits, hops: on top of every bound */
 #define SILENCE_MS 25000 /* daemons publish their metrics every 10 s: one was stopped */
-#define FADE_MS 30000 /* after its end a stream is probed no longer */
 #define CREATE_MS 25000 /* an input is made, or refused */
-#define INPUT_MS 60000 /* an owed input of a provider that answers is gone */
 #define REQUEST_MS 10000
 #define SECRET_MIN 8 /* bytes: what is shorter is found everywhere */
 #define TRACE_JUMP_MAX 1000000 /* events: behind a larger hole no cause is known */
@@ -87,6 +85,7 @@ struct audit_source {
 	char name[NAME_MAX_BYTES + 2]; /* with a * if its numbers are not the story's */
 	bool story;
 	uint64_t incarnation, seq;
+	uint64_t top; /* the highest number of this store; a tap may show older ones once more */
 	uint64_t announced; /* missing events that the recording has owned up to */
 	int64_t ms, due_ms; /* of its last event; when it was, or will be, judged */
 	bool gone; /* stopped in order, or a gateway given up */
@@ -97,11 +96,14 @@ struct audit_input {
 	char id[65];
 	char stream[STREAM_ID_MAX + 1];
 	bool foreign; /* a list showed it without our mark */
+	int64_t settled_ms; /* when the story said that it is gone; NEVER */
 };
 
 /* How an app takes part in a stream, as it sees it. */
 struct audit_hearing {
 	char stream[STREAM_ID_MAX + 1];
+	bool began; /* it heard something that was not its end */
+	unsigned began_socket; /* the last time */
 	bool ended;
 	unsigned socket; /* on which it heard of the end */
 	bool asked; /* it asked for something since */
@@ -148,6 +150,9 @@ struct audit {
 	unsigned era, probe_era, call_era; /* count holes; begin with 1 */
 	int64_t calm_ms; /* nothing has disturbed since */
 	int64_t failed_ms; /* the last call that the provider did not take; NEVER */
+	int64_t list_ms; /* when the last list of inputs was asked for; NEVER */
+	int64_t live_ms; /* the first operational event; NEVER */
+	int64_t heard_ms; /* the last line of any client; NEVER */
 	char mark[49];
 	unsigned seen; /* set of enum audit_need */
 	struct audit_trace *traces;

@@ -36,7 +36,25 @@ static void forget(struct audit *audit, const struct audit_source *source)
 		audit->probe_era++;
 	else if (text_is(audit->event->source, "managed-adapter"))
 		audit->call_era++;
-	audit_disturb(audit);
+}
+
+/* What it said before is not in the recording.  But who speaks up soon after the first of all has
+ * been there all the while: daemons publish their metrics now and then.
+ */
+static void begin(struct audit *audit, struct audit_source *source,
+		  const struct stream_event *event)
+{
+	bool was_there = !source->story && audit->live_ms != NEVER &&
+			 event->sent_ms - audit->live_ms <= SILENCE_MS;
+
+	if (!source->story && audit->live_ms == NEVER)
+		audit->live_ms = event->sent_ms;
+	source->seq = event->seq - 1;
+	if (event->seq == 1)
+		return;
+	forget(audit, source);
+	if (!was_there)
+		audit_disturb(audit);
 }
 
 static void look_at_hole(struct audit *audit, struct audit_source *source,
@@ -54,6 +72,7 @@ static void look_at_hole(struct audit *audit, struct audit_source *source,
 		source->announced -= missed;
 	audit->summary.holes++;
 	forget(audit, source);
+	audit_disturb(audit);
 }
 
 /* The story goes on where the last life has committed it, or is that of a new store. */
@@ -68,12 +87,12 @@ static void look_at_restart(struct audit *audit, struct audit_source *source,
 	}
 	if (event->seq == 1 && source->seq > 0) {
 		audit->era++;
-		source->seq = 0;
+		source->seq = source->top = 0;
 		return;
 	}
-	audit_judge(audit, RULE_I4, event->seq > source->seq, NULL, source->seq,
+	audit_judge(audit, RULE_I4, event->seq > source->top, NULL, source->top,
 		    "a new life of the registry says %llu, its last one had published up to %llu",
-		    (unsigned long long)event->seq, (unsigned long long)source->seq);
+		    (unsigned long long)event->seq, (unsigned long long)source->top);
 	if (event->seq <= source->seq) {
 		audit->era++;
 		source->seq = event->seq - 1;
@@ -130,13 +149,10 @@ void audit_numbers(struct audit *audit, const struct stream_event *event)
 		audit_disturb(audit);
 	source->gone = event->type == EVENT_ACTOR_STOPPED;
 	note(audit, source, event);
-	if (source->incarnation == 0) {
-		source->seq = event->seq - 1;
-		if (event->seq > 1) /* what it said before is not in the recording */
-			forget(audit, source);
-	} else if (source->incarnation != event->incarnation) {
+	if (source->incarnation == 0)
+		begin(audit, source, event);
+	else if (source->incarnation != event->incarnation)
 		look_at_restart(audit, source, event);
-	}
 	source->incarnation = event->incarnation;
 	if (event->seq > source->seq + 1)
 		look_at_hole(audit, source, event);
@@ -146,6 +162,8 @@ void audit_numbers(struct audit *audit, const struct stream_event *event)
 			    (int)event->source.length, event->source.bytes,
 			    (unsigned long long)event->seq, (unsigned long long)source->seq);
 	source->seq = event->seq;
+	if (event->seq > source->top)
+		source->top = event->seq;
 	if (event->type == EVENT_GATEWAY_CHANGED)
 		note_gateway(audit, event);
 }

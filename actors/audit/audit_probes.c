@@ -7,6 +7,7 @@ static void look_at_sent(struct audit *audit, struct audit_stream *stream,
 {
 	struct audit_probes *probes = &stream->probes;
 	int64_t least_ms = audit->options.interval_ms * 2 / 3;
+	int64_t fade_ms = audit->options.interval_ms * 2;
 
 	if (probes->sent_ms != NEVER)
 		audit_judge(audit, RULE_I8,
@@ -14,7 +15,7 @@ static void look_at_sent(struct audit *audit, struct audit_stream *stream,
 			    stream, 0, "a probe %lld ms after the last one, the least is %lld",
 			    (long long)(event->sent_ms - probes->sent_ms), (long long)least_ms);
 	if (stream->era == audit->era && stream->phase == PHASE_CLOSED)
-		audit_judge(audit, RULE_I8, event->sent_ms - stream->closed_ms <= FADE_MS, stream,
+		audit_judge(audit, RULE_I8, event->sent_ms - stream->closed_ms <= fade_ms, stream,
 			    stream->closed_seq, "a probe %lld ms after its end",
 			    (long long)(event->sent_ms - stream->closed_ms));
 	probes->sent_ms = event->sent_ms;

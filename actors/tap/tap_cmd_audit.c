@@ -50,6 +50,8 @@ static const struct option_row rows[] = {
 	    "its start_deadline_ms" DEFAULT(AUDIT_START_DEADLINE_MS)),
 	ROW("stop-deadline", OPTION_NUMBER, "MS", options.stop_deadline_ms, BOUND_MAX_MS,
 	    "its stop_deadline_ms" DEFAULT(AUDIT_STOP_DEADLINE_MS)),
+	ROW("input-deadline", OPTION_NUMBER, "MS", options.input_deadline_ms, BOUND_MAX_MS,
+	    "an input owed to the provider is gone after that" DEFAULT(AUDIT_INPUT_DEADLINE_MS)),
 };
 
 static const char *const examples[] = {
@@ -296,6 +298,7 @@ static int run(const struct cli *cli, const struct option_words *words)
 	choose(&options->missed_max, audit_defaults.missed_max);
 	choose(&options->start_deadline_ms, audit_defaults.start_deadline_ms);
 	choose(&options->stop_deadline_ms, audit_defaults.stop_deadline_ms);
+	choose(&options->input_deadline_ms, audit_defaults.input_deadline_ms);
 	struct audit *audit = audit_open(options);
 
 	if ((!values.clients || read_clients(audit, values.clients)) &&

@@ -65,9 +65,9 @@ export class Audit {
 
   /**
    * Resolves with {code, verdict}, what the judge says of the recording; or of another one made of
-   * it: @events, @clients.
+   * it: @events, @clients.  @inputDeadlineMs: how long an input may be owed, if not a minute.
    */
-  async judge({ events = this.events, clients = this.clients } = {}) {
+  async judge({ events = this.events, clients = this.clients, inputDeadlineMs } = {}) {
     const { dir, weirPath } = this.world.weir;
     const times = this.world.timers.unmanaged;
     const recording = join(dir, 'tap.jsonl');
@@ -82,6 +82,7 @@ export class Audit {
       ...['--ack-timeout', String(times.ack_timeout_ms)],
       ...['--start-deadline', String(times.start_deadline_ms)],
       ...['--stop-deadline', String(times.stop_deadline_ms)],
+      ...(inputDeadlineMs ? ['--input-deadline', String(inputDeadlineMs)] : []),
       ...['-o', 'json'],
     ]);
 

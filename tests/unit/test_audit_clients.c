@@ -126,6 +126,70 @@ Test(audit_clients, i6_an_end_that_nobody_heard)
 	expect(RULE_I6, 1);
 }
 
+Test(audit_clients, i6_an_end_that_nobody_heard_and_who_missed_it_says_no_more)
+{
+	live();
+	tell(closed("s1", 1, true));
+	tell(told("s1", 1, PA));
+	wait_ms(10000);
+	tell_client("glasses", CLIENT_IN, "{\"type\":\"ping\"}");
+	expect(RULE_I6, 1);
+}
+
+Test(audit_clients, i6_an_end_that_is_owed_to_nobody)
+{
+	live();
+	tell(closed("s1", 1, false));
+	wait_ms(10000);
+	tell_client("glasses", CLIENT_IN, "{\"type\":\"ping\"}");
+	expect(RULE_I6, 1);
+}
+
+Test(audit_clients, i6_who_is_away_is_owed_nothing)
+{
+	live();
+	tell_client(CAM, CLIENT_CLOSE, "");
+	later();
+	tell(closed("s1", 1, false));
+	wait_ms(1000);
+	tell_client(CAM, CLIENT_OPEN, "");
+	wait_ms(10000);
+	tell_client("glasses", CLIENT_IN, "{\"type\":\"ping\"}");
+	expect(RULE_COUNT, 0);
+}
+
+static void watched_and_ended(bool left)
+{
+	struct stream_event end = closed("s1", 1, false), leave;
+
+	tell(session());
+	go_live_managed("s1", 1, "input");
+	leave = story_stream(USER, "s1", 1, EVENT_STREAM_LEFT);
+	leave.stream_left.package = TEXT(PA);
+	tell_client(CAM, CLIENT_IN, WATCH("s1", "active"));
+	later();
+	if (left)
+		tell(leave);
+	end.stream_closed.end_cause = END_OPERATOR_STOP;
+	end.stream_closed.hop = HOP_CLOUD;
+	end.stream_closed.input_owed = true;
+	tell(end);
+	wait_ms(10000);
+	tell_client("glasses", CLIENT_IN, "{\"type\":\"ping\"}");
+}
+
+Test(audit_clients, i6_a_viewer_who_is_owed_nothing)
+{
+	watched_and_ended(false);
+	expect(RULE_I6, 1);
+}
+
+Test(audit_clients, i6_a_viewer_who_had_left)
+{
+	watched_and_ended(true);
+	expect(RULE_COUNT, 0);
+}
+
 Test(audit_clients, i7_an_end_that_is_none)
 {
 	live();
@@ -191,6 +255,15 @@ Test(audit_clients, l5_a_request_without_an_answer)
 	tell_client(CAM, CLIENT_OUT, "{\"type\":\"rtmp_stream_request\"}");
 	wait_ms(20000);
 	tell_client(CAM, CLIENT_IN, "{\"type\":\"ping\"}");
+	expect(RULE_L5, 1);
+}
+
+Test(audit_clients, l5_who_waits_in_silence)
+{
+	tell(session());
+	tell_client(CAM, CLIENT_OUT, "{\"type\":\"rtmp_stream_request\"}");
+	wait_ms(20000);
+	tell_client("glasses", CLIENT_IN, "{\"type\":\"ping\"}");
 	expect(RULE_L5, 1);
 }
 

@@ -81,6 +81,116 @@ Test(audit_more, i10_another_input_is_gone)
 	expect(RULE_I10, 1);
 }
 
+/* A page that the provider gave when it was asked @ms after the input of s1 was said to be gone. */
+static void listed_after(int64_t ms)
+{
+	struct stream_event end = closed("s1", 1, false), page = { .type = EVENT_PROVIDER_PAGE };
+	struct stream_event gone = story_stream(USER, "s1", 1, EVENT_STREAM_INPUT_SETTLED);
+	struct stream_event mark = { .type = EVENT_DEPLOYMENT_MARKED };
+	uint8_t bytes[256];
+	struct list_writer list;
+
+	mark.deployment_marked.mark = TEXT("ours");
+	tell(mark);
+	go_live_managed("s1", 1, "input");
+	end.stream_closed.end_cause = END_OPERATOR_STOP;
+	end.stream_closed.hop = HOP_CLOUD;
+	end.stream_closed.input_owed = true;
+	tell(end);
+	gone.stream_input_settled.input_id = TEXT("input");
+	tell(gone);
+	wait_ms(ms);
+	note((struct stream_event){ .type = EVENT_PROVIDER_LIST });
+	list_begin(&list, bytes, sizeof bytes);
+	list_open_member(&list, 4);
+	list_put_text(&list, TEXT("input"));
+	list_put_text(&list, TEXT("ours"));
+	list_put_text(&list, TEXT("s1"));
+	list_put_u64(&list, 1);
+	cr_assert(list_close_member(&list));
+	page.provider_page.inputs = list_end(&list);
+	wait_ms(10000); /* it was a slow answer */
+	note(page);
+}
+
+Test(audit_more, i10_what_is_gone_is_listed)
+{
+	listed_after(5001);
+	expect(RULE_I10, 1);
+}
+
+Test(audit_more, i10_a_list_that_was_asked_for_too_soon)
+{
+	listed_after(5000);
+	expect_well(RULE_I10);
+}
+
+static void stage_fast(void)
+{
+	static const struct audit_options fast = { .interval_ms = 1500,
+						   .ack_timeout_ms = 1000,
+						   .missed_max = 3,
+						   .start_deadline_ms = 6000,
+						   .stop_deadline_ms = 6000,
+						   .input_deadline_ms = 5000 };
+
+	audit_close(stage.audit);
+	stage.audit = audit_open(&fast);
+}
+
+static void probed_after(int64_t ms)
+{
+	struct stream_event sent = story_stream(USER, "s1", 1, EVENT_PROBE_SENT);
+
+	stage_fast();
+	go_live("s1", 1);
+	tell(closed("s1", 1, false));
+	wait_ms(ms);
+	sent.probe_sent.ack_id = TEXT("a1");
+	note(sent);
+}
+
+Test(audit_more, i8_probes_fade_with_their_interval)
+{
+	probed_after(3001);
+	expect(RULE_I8, 1);
+}
+
+Test(audit_more, i8_probes_that_fade_in_time)
+{
+	probed_after(3000);
+	expect_well(RULE_I8);
+}
+
+static void owed_for(int64_t ms)
+{
+	struct stream_event end = closed("s1", 1, false);
+	struct stream_event gone = story_stream(USER, "s1", 1, EVENT_STREAM_INPUT_SETTLED);
+
+	stage_fast();
+	go_live_managed("s1", 1, "input");
+	end.stream_closed.end_cause = END_OPERATOR_STOP;
+	end.stream_closed.hop = HOP_CLOUD;
+	end.stream_closed.input_owed = true;
+	tell(end);
+	note((struct stream_event){ .type = EVENT_PROVIDER_QUOTA });
+	wait_ms(ms);
+	gone.stream_input_settled.input_id = TEXT("input");
+	tell(gone);
+}
+
+Test(audit_more, l3_the_deadline_of_an_input_is_an_option)
+{
+	owed_for(10001);
+	expect(RULE_L3, 1);
+}
+
+Test(audit_more, l3_an_input_that_is_gone_in_that_time)
+{
+	owed_for(10000);
+	expect_well(RULE_L3);
+}
+
 Test(audit_more, i10_a_leak_that_is_not_ours)
 {
 	struct stream_event mark = { .type = EVENT_DEPLOYMENT_MARKED };

@@ -289,6 +289,35 @@ static void time_passes(int64_t ms)
 	}
 }
 
+/* A stream is suspect for ten seconds more than it may be, if nothing disturbs after the first @ms,
+ * when another daemon is heard for the first time.
+ */
+static void heard_first_after(int64_t ms)
+{
+	go_live("s1", 1);
+	note((struct stream_event){ .type = EVENT_ACTOR_METRICS });
+	tell(moved("s1", 1, PHASE_SUSPECT, 1));
+	time_passes(ms);
+	stage.ops_seq[1] = 5;
+	note((struct stream_event){ .type = EVENT_PROVIDER_QUOTA });
+	for (int64_t left = 80000 - ms; left > 0; left -= 10000) {
+		time_passes(10000);
+		note((struct stream_event){ .type = EVENT_PROVIDER_QUOTA });
+	}
+}
+
+Test(audit_ops, who_is_heard_soon_was_there_all_the_while)
+{
+	heard_first_after(20000);
+	expect(RULE_L1, 1);
+}
+
+Test(audit_ops, who_is_heard_late_may_have_been_away)
+{
+	heard_first_after(30000);
+	expect_well(RULE_L1);
+}
+
 Test(audit_ops, l1_a_suspect_is_stuck)
 {
 	go_live("s1", 1);

@@ -99,6 +99,19 @@ Test(audit_story, i4_a_restart_goes_on_where_it_was)
 	expect_well(RULE_I4);
 }
 
+/* The tap asks for the history of what looks like another store, and shows it once more. */
+Test(audit_story, i4_a_restart_takes_back_what_is_shown_again)
+{
+	whole_life("s1", 1);
+	stage.seq = 0;
+	tell(session());
+	stage.incarnation++;
+	tell(session());
+	finish();
+	cr_expect_eq(audit_verdict(stage.audit, RULE_I4).violations, 1);
+	audit_close(stage.audit);
+}
+
 Test(audit_story, i4_a_restart_takes_back_what_was_said)
 {
 	whole_life("s1", 1);
