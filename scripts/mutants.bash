@@ -1,5 +1,6 @@
 # Sourced by scripts/*-mutants: a copy of the tree in which one thing is broken on purpose.
 #
+# shellcheck shell=bash disable=SC2154
 # Wants $root; gives $scratch, and in it $tree and $build.  The caller has set -e and says fail().
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/weir-mutants.XXXXXX")

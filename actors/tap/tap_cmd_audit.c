@@ -60,7 +60,7 @@ static const char *const examples[] = {
 	"weir audit night.jsonl --clients clients.jsonl  # and what apps and glasses saw",
 	"weir audit night.jsonl -o json | jq '.violations[]'",
 	"weir audit fast.jsonl --interval 1500 --ack-timeout 1000 --start-deadline 6000 "
-	"--stop-deadline 6000",
+	"--stop-deadline 6000 --input-deadline 6000",
 	NULL,
 };
 

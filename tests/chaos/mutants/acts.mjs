@@ -192,12 +192,12 @@ async function hangs(context) {
   await stage.hears(stage.apps[0], 'timeout', { ms: stuckMs - wordMs });
 }
 
-/* One of glasses that are gone for long; others go on meanwhile, and show the time. */
+/* Glasses are gone for long, their phone is not; others go on meanwhile, and show the time. */
 async function goneForLong(context) {
   const stage = await Stage.open(context, 'gone', [PA]);
 
   await stage.live();
-  await stage.glasses.pullCable(); /* so that the device's own end of 60 s reaches nobody */
+  stage.glasses.bleDisconnect(); /* neither the device's own end nor that of the session comes in between */
   await elapse(stuckMs);
 }
 

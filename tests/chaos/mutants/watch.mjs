@@ -2,6 +2,7 @@
 // {acts: {NAME: 'done' or what went wrong}, findings: {RULE: [sentence, ...]}, judged: [RULE, ...]}.
 //
 //   node tests/chaos/mutants/watch.mjs [ACT...]
+import { rmSync } from 'node:fs';
 import { setTimeout as elapse } from 'node:timers/promises';
 import { Audit } from '../../lib/audit.mjs';
 import { PA, World } from '../../lib/world.mjs';
@@ -25,6 +26,12 @@ async function play(acts, names, context) {
   return Promise.all(names.map(act));
 }
 
+/* A mutant may die or leave things behind: that is not what is judged here. */
+async function end(world) {
+  await world.close({ unharmed: false }).catch(() => world.weir.kill());
+  if (!process.env.WEIR_TEST_KEEP) rmSync(world.weir.dir, { recursive: true, force: true });
+}
+
 async function main(names) {
   const chosen = names.length > 0 ? names : [...Object.keys(together), ...Object.keys(alone)];
   const unknown = chosen.find((name) => !together[name] && !alone[name]);
@@ -32,10 +39,14 @@ async function main(names) {
   if (unknown) throw new Error(`there is no act ${unknown}`);
   const world = await World.open({ scale, vendor: {}, config });
 
+  process.once('SIGTERM', () => end(world).finally(() => process.exit(143)));
   try {
     const audit = await Audit.start(world);
     const context = { world, audit };
     const lasting = await Stage.open(context, 'lasting', [PA]);
+
+    /* Somebody is always heard: else nobody could say that others hear nothing. */
+    const speaks = setInterval(() => lasting.glasses.isOpen && lasting.glasses.sendState(), 1000);
 
     await lasting.live();
     /* Bounds count from the first event of a daemon: that of this probe, not of its metrics. */
@@ -44,6 +55,7 @@ async function main(names) {
 
     for (const name of chosen.filter((one) => alone[one])) played.push(...(await play(alone, [name], context)));
     await elapse(tailMs);
+    clearInterval(speaks);
     await audit.stop();
     const { verdict } = await audit.judge({ inputDeadlineMs });
     const findings = {};
@@ -53,8 +65,7 @@ async function main(names) {
 
     console.log(JSON.stringify({ acts: Object.fromEntries(played), findings, judged }));
   } finally {
-    /* A mutant may die or leave things behind: that is not what is judged here. */
-    await world.close({ unharmed: false }).catch(() => world.weir.kill());
+    await end(world);
   }
 }
 
