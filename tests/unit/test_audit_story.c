@@ -497,7 +497,6 @@ Test(audit_story, i15_a_secret_is_published)
 
 Test(audit_story, a_time_that_is_none_makes_an_event_unreadable)
 {
-	stage_begin();
 	stage.ms = AUDIT_TIME_MAX_MS + 1;
 	tell(session());
 	stage.ms = -1;
@@ -513,7 +512,6 @@ Test(audit_story, a_time_that_is_none_makes_an_event_unreadable)
 /* A number that is far beyond costs no memory; the cause before the hole is not judged. */
 Test(audit_story, a_hole_of_any_size)
 {
-	stage_begin();
 	go_live("s1", 1);
 	stage.seq = UINT64_MAX / 2;
 	tell(status("s1", 1, DEVICE_STREAMING, PHASE_LIVE));

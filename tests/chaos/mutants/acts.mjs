@@ -18,7 +18,7 @@ const fadeMs = 9500; /* probes that go on behind an end */
 const owedMs = 2 * inputDeadlineMs + 3000; /* 5 s of the judge are in it, and a comparison */
 const settleMs = 400;
 
-const outputsMax = 10;
+const outputsMax = 10; /* copies of one stream */
 
 const unmanaged = 'rtmp_stream_status';
 const managed = 'managed_stream_status';
@@ -219,32 +219,6 @@ async function asks(context) {
   else await stage.stops(stage.apps[0], started.streamId);
 }
 
-/* An app whose socket breaks comes back; its stream goes on and ends. */
-async function appReturns(context) {
-  const { audit } = context;
-  const stage = await Stage.open(context, 'returns', [PA]);
-  const started = await stage.live();
-
-  stage.apps[0].drop();
-  const again = await stage.user.app(PA).catch(() => null);
-
-  if (!again) return;
-  audit.add(again, stage.user);
-  await stage.stops(again, started?.streamId);
-  await elapse(settleMs);
-}
-
-/* The phone's socket breaks and comes back; the stream goes on. */
-async function phoneReturns(context) {
-  const stage = await Stage.open(context, 'phone', [PA]);
-  const started = await stage.live();
-
-  stage.glasses.dropSocket();
-  await stage.glasses.waitMessage('connection_ack', endMs, { from: stage.glasses.entries.length }).catch(() => null);
-  await elapse(2 * settleMs);
-  await stage.stops(stage.apps[0], started?.streamId);
-}
-
 /* A managed stream is left; what is owed to the provider has its time, and is compared with its lists. */
 async function leftBehind(context) {
   const stage = await Stage.open(context, 'behind', [PA]);
@@ -296,8 +270,6 @@ export const together = {
   goneForLong,
   afterwards,
   asks,
-  appReturns,
-  phoneReturns,
   leftBehind,
   strangers,
 };
