@@ -2,8 +2,6 @@
 /* Apps of a user: start, init, loss, resurrection, stop (protocol.md 2.2 to 2.7). */
 #include "actors/registry/registry_internal.h"
 
-#include <assert.h>
-
 static struct registry_app *extra_of(struct registry *self, const struct state_app *app)
 {
 	return &self->apps[app - self->state.apps];
@@ -299,8 +297,7 @@ static void app_accept(struct registry *self, const struct input *input, struct 
 		    app->gateway == input->peer.incarnation;
 	struct stream_event *change;
 
-	if (same && resumed) {
-		assert(app->state == APP_RUNNING); /* others have no socket, or were refused */
+	if (same && resumed && app->state == APP_RUNNING) {
 		extra_of(self, app)->confirmed = true;
 		return;
 	}

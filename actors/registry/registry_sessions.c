@@ -2,8 +2,6 @@
 /* User sessions, glasses links, and the gateways that hold them (protocol.md 1.2 to 1.6). */
 #include "actors/registry/registry_internal.h"
 
-#include <assert.h>
-
 static struct registry_way way_of(const struct state_user *user)
 {
 	return (struct registry_way){ user->gateway, user->link, user->link_opened_ms };
@@ -139,7 +137,8 @@ static void launch_remembered(struct registry *self, struct state_user *user, st
 		struct state_app *app = state_app_at(&self->state, slot);
 
 		slot = app->next;
-		assert(app->state == APP_STOPPED); /* since the session before this one ended */
+		if (app->state != APP_STOPPED)
+			continue;
 		registry_app_launch(self, user, registry_text(self, app->package), app->type);
 	}
 	if (dashboard.length > 0 && !state_app_find(&self->state, user, dashboard) &&

@@ -168,6 +168,34 @@ Test(registry_limits, subscriptions_of_an_older_store, .init = setup)
 	cr_assert_not(bench_fx(EVENT_REGISTRY_RELAY_FILTER, 0)->registry_relay_filter.all);
 }
 
+static void load_app(enum app_state state, uint64_t link, uint64_t seq)
+{
+	struct stream_event row = story_app_up(U, "pa", GATEWAY_B, link);
+
+	row.seq = seq;
+	row.app_changed.state = state;
+	cr_assert_eq(registry_load_row(&bench.registry, &row), 0);
+}
+
+/* A lost socket that has a number yet, and an app that runs for nobody. */
+Test(registry_limits, apps_of_an_odd_store, .init = bench_setup)
+{
+	struct stream_event event = about(U, EVENT_EDGE_APP_OPENED);
+
+	bench.check_every = 1000000;
+	load_app(APP_RUNNING, 21, bench.registry.seq);
+	glasses_up(U, 11);
+	cr_assert_eq(the_user(U)->session, SESSION_OPEN);
+	cr_assert_eq(the_app(U, "pa")->state, APP_RUNNING);
+	load_app(APP_GRACE, 21, bench.registry.seq);
+	event.edge_app_opened.link = 21;
+	event.edge_app_opened.package = TEXT("pa");
+	event.edge_app_opened.key_ok = true;
+	event.edge_app_opened.resumed = true;
+	bench_say(gateway_b, &event);
+	cr_assert_eq(the_app(U, "pa")->state, APP_RUNNING);
+}
+
 /* Remembering is a courtesy. */
 Test(registry_limits, a_full_registry_remembers_nobody)
 {
