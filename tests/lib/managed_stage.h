@@ -123,4 +123,5 @@ struct stage_input *stage_input_add(const char *id, const char *mark, uint64_t a
 #define stage_expect(...) stage_expect_at(__FILE__, __LINE__, __VA_ARGS__)
 void stage_expect_at(const char *file, int line, const char *expected);
 bool stage_said(const char *line); /* somewhere in the log */
+unsigned stage_count(const char *words); /* how often */
 void stage_forget(void);

@@ -41,6 +41,15 @@ bool stage_said(const char *line)
 	return strstr(stage.log, line) != NULL;
 }
 
+unsigned stage_count(const char *words)
+{
+	unsigned count = 0;
+
+	for (const char *at = stage.log; (at = strstr(at, words)); at += strlen(words))
+		count++;
+	return count;
+}
+
 /* S1 for the first stream that was heard of. */
 static const char *stream_name(struct text id)
 {

@@ -52,15 +52,6 @@ static void story(struct stream_event event)
 	stage_handle(&(struct input){ .type = INPUT_STORY, .event = &event });
 }
 
-static unsigned count_of(const char *word)
-{
-	unsigned count = 0;
-
-	for (const char *at = stage.log; (at = strstr(at, word)); at += strlen(word))
-		count++;
-	return count;
-}
-
 /* Looks -----------------------------------------------------------------------------------------
  */
 
@@ -213,7 +204,7 @@ Test(managed_answers, a_secret_of_another_input_is_not_used)
 	made_by_another_life();
 	stage_pass(60000);
 	cr_assert_not(stage_said("G start"), "%s", stage.log);
-	cr_assert_eq(count_of("create"), stage.options.create_tries);
+	cr_assert_eq(stage_count("create"), stage.options.create_tries);
 	cr_assert(stage_input("I1")->there);
 }
 
@@ -227,7 +218,7 @@ Test(managed_answers, a_secret_that_has_come_meanwhile_is_kept)
 	stage_pass(10);
 	stage.hold = false;
 	stage_release();
-	cr_assert_eq(count_of("G start S1 rtmp://in/I1"), 1, "%s", stage.log);
+	cr_assert_eq(stage_count("G start S1 rtmp://in/I1"), 1, "%s", stage.log);
 }
 
 Test(managed_answers, a_secret_that_comes_in_the_middle_of_a_snapshot)
@@ -240,7 +231,7 @@ Test(managed_answers, a_secret_that_comes_in_the_middle_of_a_snapshot)
 	stage_release();
 	stage_synced();
 	stage_pass(100);
-	cr_assert_eq(count_of("G start S1 rtmp://in/I1"), 1, "%s", stage.log);
+	cr_assert_eq(stage_count("G start S1 rtmp://in/I1"), 1, "%s", stage.log);
 	cr_assert_eq(stage_inputs_there(), 1);
 }
 
@@ -278,7 +269,7 @@ Test(managed_answers, without_an_address_to_publish_to_it_is_not_made)
 	done.provider_done.input_id = TEXT("I1");
 	answer(done);
 	stage_pass(2100);
-	cr_assert_eq(count_of("create S1"), 3, "%s", stage.log);
+	cr_assert_eq(stage_count("create S1"), 3, "%s", stage.log);
 	answer(answer_of(CALL_REFUSED));
 	cr_assert(stage_said("done 1 INTERNAL_ERROR: Failed to create live stream: no answer from "
 			     "the provider"),
@@ -317,7 +308,7 @@ Test(managed_answers, what_is_made_finds_no_room)
 	fill_pool(&stage.managed->texts);
 	stage.hold = false;
 	stage_release();
-	cr_assert_eq(count_of("create S1"), 1);
+	cr_assert_eq(stage_count("create S1"), 1);
 	expect_refused_and_deleted();
 }
 
@@ -380,7 +371,7 @@ Test(managed_answers, of_several_streams_in_the_middle_of_a_snapshot)
 	stage_release();
 	stage_pass(100);
 	cr_assert(stage_said("done 3 ok"), "%s", stage.log);
-	cr_assert_eq(count_of("create S2"), 1, "%s", stage.log);
+	cr_assert_eq(stage_count("create S2"), 1, "%s", stage.log);
 	cr_assert_eq(stage_inputs_there(), 1);
 	cr_assert_eq(stage.registry->state.streams_count, 1);
 }
@@ -397,7 +388,7 @@ Test(managed_answers, of_an_output_in_the_middle_of_a_snapshot)
 	stage_synced();
 	stage_pass(100);
 	cr_assert(stage_said("outputs 2 ok 1"), "%s", stage.log);
-	cr_assert_eq(count_of("out+ 1"), 2, "%s", stage.log);
+	cr_assert_eq(stage_count("out+ 1"), 2, "%s", stage.log);
 }
 
 Test(managed_answers, of_a_stream_that_the_snapshot_does_not_have)

@@ -27,15 +27,6 @@ static void teardown(void)
 
 TestSuite(managed_copies, .init = setup, .fini = teardown);
 
-static unsigned count_of(const char *word)
-{
-	unsigned count = 0;
-
-	for (const char *at = stage.log; (at = strstr(at, word)); at += strlen(word))
-		count++;
-	return count;
-}
-
 static void streaming(void)
 {
 	stage_watch("pa", 1);
@@ -166,7 +157,7 @@ Test(managed_copies, one_more_than_are_being_worked_on_waits)
 	for (unsigned i = 1; i <= OUTPUTS_MAX; i++)
 		stage_output_remove("pa", 30 + i, i);
 	stage_pass(20);
-	cr_assert_eq(count_of("out- "), OUTPUTS_MAX);
+	cr_assert_eq(stage_count("out- "), OUTPUTS_MAX);
 	seen = of_stream(EVENT_OUTPUT_SEEN); /* another life was faster with one of them */
 	seen.output_seen.output = 1;
 	seen.output_seen.state = OUTPUT_REMOVED;

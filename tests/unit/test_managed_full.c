@@ -47,15 +47,6 @@ static void teardown(void)
 
 TestSuite(managed_full, .init = setup, .fini = teardown);
 
-static unsigned count_of(const char *word)
-{
-	unsigned count = 0;
-
-	for (const char *at = stage.log; (at = strstr(at, word)); at += strlen(word))
-		count++;
-	return count;
-}
-
 static void story(struct stream_event event)
 {
 	event.seq = event.stream_seq = ++seq;
@@ -146,9 +137,9 @@ Test(managed_full, all_streams_have_their_turn, .init = setup_many)
 	stage.log_looks = true;
 	synced();
 	stage_pass(0);
-	cr_assert_eq(count_of("adopt N"), MANY, "each that is in use");
+	cr_assert_eq(stage_count("adopt N"), MANY, "each that is in use");
 	cr_assert(stage_said("adopt ; "), "and the end of them");
-	cr_assert_eq(count_of("G stop"), MANY, "each that is owed");
+	cr_assert_eq(stage_count("G stop"), MANY, "each that is owed");
 	cr_assert_not(stage_said("create") || stage_said("delete"));
 	stage.log_looks = false;
 	stage_forget();
@@ -157,7 +148,7 @@ Test(managed_full, all_streams_have_their_turn, .init = setup_many)
 	cr_assert_eq(stage.managed->stats.in_use, MANY);
 	stage_ask(9, false, false);
 	stage_pass(1000);
-	cr_assert_eq(count_of("row N"), MANY, "each has its row");
+	cr_assert_eq(stage_count("row N"), MANY, "each has its row");
 	cr_assert(stage_said("report ok in_use=300 owed=0 leaks=0 foreign=0 deleted=0 rows=300"));
 }
 
@@ -210,7 +201,7 @@ Test(managed_full, more_are_owed_an_end_than_one_call_can_tell)
 	stage_forget();
 	stage_glasses_up(); /* all of it at once, as far as there is room */
 	stage_pass(5001);
-	cr_assert_geq(count_of("final"), ENDS * VIEWERS_MAX);
+	cr_assert_geq(stage_count("final"), ENDS * VIEWERS_MAX);
 	cr_assert(stage_said("G start S16"), "%s", stage.log + stage.log_length - 200);
 }
 

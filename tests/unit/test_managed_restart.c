@@ -62,15 +62,6 @@ static void revive(const struct plan *plan, enum step upto)
 	(void)plan;
 }
 
-static unsigned count_of(const char *word)
-{
-	unsigned count = 0;
-
-	for (const char *at = stage.log; (at = strstr(at, word)); at += strlen(word))
-		count++;
-	return count;
-}
-
 /* Return: whether it died on the way. */
 static bool live(const struct plan *plan)
 {
@@ -96,13 +87,13 @@ static bool live(const struct plan *plan)
 	stage.crash_in = 0;
 	for (enum step step = 0; step < STEPS; step++)
 		cr_expect(answered(step), "step %d has no answer: %s", (int)step, stage.log);
-	cr_expect_eq(count_of("done 1 INTERNAL"), 0, "%s", stage.log);
-	cr_expect_geq(count_of("G start S1"), 1, "%s", stage.log);
-	cr_expect_geq(count_of("G stop S1"), 1, "%s", stage.log);
+	cr_expect_eq(stage_count("done 1 INTERNAL"), 0, "%s", stage.log);
+	cr_expect_geq(stage_count("G start S1"), 1, "%s", stage.log);
+	cr_expect_geq(stage_count("G stop S1"), 1, "%s", stage.log);
 	/* Of what is closed the outputs are not kept: a later life tells the end without them. */
-	cr_expect_geq(count_of("pa stopped " ALL) + count_of("pa stopped final"), 1, "%s",
+	cr_expect_geq(stage_count("pa stopped " ALL) + stage_count("pa stopped final"), 1, "%s",
 		      stage.log);
-	cr_expect_geq(count_of("pb stopped " ALL), 1, "%s", stage.log);
+	cr_expect_geq(stage_count("pb stopped " ALL), 1, "%s", stage.log);
 	stage_pass(5000000); /* until leaks are old enough and found */
 	cr_expect_eq(stage_inputs_there(), 0, "an input is left: %s", stage.log);
 	cr_expect_eq(stage.registry->state.streams_count, 0, "a record is left");
@@ -322,7 +313,7 @@ static void expect_made_once(void)
 	stage.hold = false;
 	stage_release();
 	stage_pass(3000);
-	cr_expect_eq(count_of("create S1"), 1, "%s", stage.log);
+	cr_expect_eq(stage_count("create S1"), 1, "%s", stage.log);
 	cr_expect_eq(stage_inputs_there(), 1);
 	cr_expect(stage_said("G start S1 rtmp://in/I1"), "%s", stage.log);
 	cr_expect(stage_said("done 1 ok"), "%s", stage.log);
@@ -367,7 +358,7 @@ Test(managed_under_way, a_refusal_in_the_middle_of_one_counts)
 	stage_release();
 	stage_resync();
 	stage_pass(100);
-	cr_expect_eq(count_of("create S1"), 1, "%s", stage.log);
+	cr_expect_eq(stage_count("create S1"), 1, "%s", stage.log);
 	cr_expect(stage_said("done 1 INTERNAL_ERROR: Failed to create live stream: no"), "%s",
 		  stage.log);
 }
@@ -381,10 +372,10 @@ Test(managed_under_way, tries_are_counted_over_snapshots)
 		begin_snapshot();
 		stage_release();
 		stage_resync();
-		cr_expect_eq(count_of("create S1"), i + 1, "%s", stage.log);
+		cr_expect_eq(stage_count("create S1"), i + 1, "%s", stage.log);
 		stage_pass(5000);
 	}
-	cr_expect_eq(count_of("create S1"), 3, "%s", stage.log);
+	cr_expect_eq(stage_count("create S1"), 3, "%s", stage.log);
 	cr_expect(stage_said("done 1 INTERNAL_ERROR: Failed to create live stream: busy"), "%s",
 		  stage.log);
 }
@@ -400,7 +391,7 @@ Test(managed_under_way, a_delete_outlives_snapshots)
 	begin_snapshot();
 	stage_resync();
 	stage_pass(1000);
-	cr_expect_eq(count_of("delete I1"), 1, "%s", stage.log);
+	cr_expect_eq(stage_count("delete I1"), 1, "%s", stage.log);
 	stage.hold = false;
 	stage_release();
 	stage_pass(1000);

@@ -26,15 +26,6 @@ static void teardown(void)
 
 TestSuite(managed_story, .init = setup, .fini = teardown);
 
-static unsigned count_of(const char *word)
-{
-	unsigned count = 0;
-
-	for (const char *at = stage.log; (at = strstr(at, word)); at += strlen(word))
-		count++;
-	return count;
-}
-
 /* By another life of the adapter. */
 static struct stream_event of_stream(enum stream_event_type type)
 {
@@ -131,8 +122,8 @@ Test(managed_story, more_watch_than_one_call_can_answer)
 	many_watch();
 	stage_release();
 	stage_pass(10);
-	cr_assert_eq(count_of(" ok"), MANY);
-	cr_assert_eq(count_of("pa initializing"), 1);
+	cr_assert_eq(stage_count(" ok"), MANY);
+	cr_assert_eq(stage_count("pa initializing"), 1);
 	cr_assert_not(stage_said("reply"));
 }
 
@@ -159,7 +150,7 @@ Test(managed_story, more_are_stopped_at_once_than_one_call_can_answer)
 	stage_stop("pa", MANY + 1);
 	stage_pass(10);
 	cr_assert_eq(stage.managed->asks.high, 0);
-	cr_assert_eq(count_of("done"), MANY + 1);
+	cr_assert_eq(stage_count("done"), MANY + 1);
 }
 
 /* Ten outputs, each as long as it may be: lists of them fill what one call has for texts. */
@@ -196,6 +187,6 @@ Test(managed_story, the_last_word_is_repeated_beside_what_is_owed)
 	stage_forget();
 	stage_handle(&(struct input){ .type = INPUT_PEER_UP, .peer = { ROLE_GATEWAY, 10 } });
 	stage_pass(10);
-	cr_assert_eq(count_of("pa stopped"), 2);
-	cr_assert_eq(count_of("pb active"), 1);
+	cr_assert_eq(stage_count("pa stopped"), 2);
+	cr_assert_eq(stage_count("pb active"), 1);
 }

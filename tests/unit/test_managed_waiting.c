@@ -28,15 +28,6 @@ static void teardown(void)
 
 TestSuite(managed_waiting, .init = setup, .fini = teardown);
 
-static unsigned count_of(const char *word)
-{
-	unsigned count = 0;
-
-	for (const char *at = stage.log; (at = strstr(at, word)); at += strlen(word))
-		count++;
-	return count;
-}
-
 static void streaming(void)
 {
 	stage_watch("pa", 1);
@@ -130,7 +121,7 @@ Test(managed_waiting, a_result_that_is_lost_is_asked_for_again)
 	stage_handle(&(struct input){ .type = INPUT_PEER_UP, .peer = { ROLE_REGISTRY, 1 } });
 	stage.hold = false;
 	stage_release();
-	cr_assert_eq(count_of("done 1 ok"), 1, "%s", stage.log);
+	cr_assert_eq(stage_count("done 1 ok"), 1, "%s", stage.log);
 	cr_assert_eq(stage.managed->asks.high, 0);
 }
 
@@ -143,7 +134,7 @@ Test(managed_waiting, a_result_in_the_middle_of_a_snapshot)
 	stage_expect("");
 	stage_synced();
 	stage_pass(100);
-	cr_assert_eq(count_of("done 1 ok"), 1, "%s", stage.log);
+	cr_assert_eq(stage_count("done 1 ok"), 1, "%s", stage.log);
 	cr_assert(stage_said("out+ 1 rtmp://a/k"), "%s", stage.log);
 }
 
@@ -286,7 +277,7 @@ Test(managed_waiting, a_result_behind_its_story_in_the_middle_of_a_snapshot)
 	stage.hold = false;
 	stage_release();
 	stage_pass(10);
-	cr_assert_eq(count_of("done 1 ok"), 1, "%s", stage.log);
+	cr_assert_eq(stage_count("done 1 ok"), 1, "%s", stage.log);
 }
 
 /* Outputs by REST -------------------------------------------------------------------------------
@@ -328,7 +319,7 @@ Test(managed_waiting, all_are_answered_from_a_snapshot)
 	}
 	stage_synced();
 	stage_pass(10);
-	cr_assert_eq(count_of(" ok"), MANY);
+	cr_assert_eq(stage_count(" ok"), MANY);
 	cr_assert_eq(stage.managed->asks.high, 0);
 }
 
