@@ -20,6 +20,18 @@ const struct state_stream *stage_active(void)
 			    state_user_find(&stage.registry->state, TEXT("u@x")));
 }
 
+struct stream_event stage_about(enum stream_event_type type)
+{
+	const struct state_stream *active = stage_active();
+
+	cr_assert(active);
+	struct stream_event event = by_user(type);
+
+	event.stream_id = state_text(&stage.registry->state, active->id);
+	event.epoch = active->epoch;
+	return event;
+}
+
 void stage_glasses_up(void)
 {
 	struct stream_event event = by_user(EVENT_EDGE_LINK_OPENED);

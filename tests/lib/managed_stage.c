@@ -336,6 +336,14 @@ void stage_open(void)
 	stage_forget();
 }
 
+void stage_ready(void)
+{
+	stage_defaults();
+	stage_open();
+	stage_pass(1000);
+	stage_forget();
+}
+
 void stage_close(void)
 {
 	stage.adapter_down = true;

@@ -71,6 +71,7 @@ extern struct stage stage;
 
 void stage_defaults(void); /* of the options; then stage_open() */
 void stage_open(void);
+void stage_ready(void); /* with the defaults, the first comparison done, nothing said */
 void stage_close(void);
 
 void stage_plan(enum stream_event_type type, enum call_outcome outcome, const char *detail);
@@ -115,6 +116,8 @@ void stage_say(struct peer from, struct stream_event event);
 void stage_handle(const struct input *input);
 
 const struct state_stream *stage_active(void);
+/* Any message about the running stream; the caller fills in the rest. */
+struct stream_event stage_about(enum stream_event_type type);
 uint32_t stage_inputs_there(void);
 struct stage_input *stage_input(const char *id);
 struct stage_input *stage_input_add(const char *id, const char *mark, uint64_t age_s);

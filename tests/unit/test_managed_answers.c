@@ -11,20 +11,7 @@
 
 #define WAITING "initializing 'Waiting for stream to start...'"
 
-static void setup(void)
-{
-	stage_defaults();
-	stage_open();
-	stage_pass(1000);
-	stage_forget();
-}
-
-static void teardown(void)
-{
-	stage_close();
-}
-
-TestSuite(managed_answers, .init = setup, .fini = teardown);
+TestSuite(managed_answers, .init = stage_ready, .fini = stage_close);
 
 static struct managed_work *work(void)
 {

@@ -12,20 +12,7 @@
 #define GATEWAY UINT64_C(10)
 #define DESTINATIONS "[{\"url\":\"rtmp://a/k\"}]"
 
-static void setup(void)
-{
-	stage_defaults();
-	stage_open();
-	stage_pass(1000);
-	stage_forget();
-}
-
-static void teardown(void)
-{
-	stage_close();
-}
-
-TestSuite(managed_copies, .init = setup, .fini = teardown);
+TestSuite(managed_copies, .init = stage_ready, .fini = stage_close);
 
 static void streaming(void)
 {
@@ -35,20 +22,10 @@ static void streaming(void)
 	stage_forget();
 }
 
-static struct stream_event of_stream(enum stream_event_type type)
-{
-	const struct state_stream *stream = stage_active();
-
-	return (struct stream_event){ .type = type,
-				      .user_id = TEXT("u@x"),
-				      .stream_id = state_text(&stage.registry->state, stream->id),
-				      .epoch = stream->epoch };
-}
-
 static void story_of_output(uint64_t number, enum output_state state, uint64_t request)
 {
 	static uint64_t later = 1000;
-	struct stream_event event = of_stream(EVENT_STREAM_OUTPUT);
+	struct stream_event event = stage_about(EVENT_STREAM_OUTPUT);
 
 	event.seq = event.stream_seq = stage.registry->seq + ++later;
 	event.origin = GATEWAY;
@@ -158,7 +135,7 @@ Test(managed_copies, one_more_than_are_being_worked_on_waits)
 		stage_output_remove("pa", 30 + i, i);
 	stage_pass(20);
 	cr_assert_eq(stage_count("out- "), OUTPUTS_MAX);
-	seen = of_stream(EVENT_OUTPUT_SEEN); /* another life was faster with one of them */
+	seen = stage_about(EVENT_OUTPUT_SEEN); /* another life was faster with one of them */
 	seen.output_seen.output = 1;
 	seen.output_seen.state = OUTPUT_REMOVED;
 	stage_say((struct peer){ ROLE_MANAGED, 77 }, seen);
@@ -199,7 +176,7 @@ Test(managed_copies, an_initial_one_whose_list_is_lost_waits_for_a_snapshot)
 	stage_watch("pa", 1);
 	stage.managed->adds[1] = (struct managed_add){ .request = 1, .slot = 0, .index = 0 };
 	work->adds = 1;
-	struct stream_event add = of_stream(EVENT_OUTPUT_ADD);
+	struct stream_event add = stage_about(EVENT_OUTPUT_ADD);
 
 	add.origin = stage.options.incarnation;
 	add.request = 1;
@@ -270,7 +247,7 @@ Test(managed_copies, what_is_provisioned_before_they_are_known_keeps_their_list)
 
 	stage.managed->adds[7] = (struct managed_add){ .request = 7, .slot = 0 };
 	work->adds = 1; /* one the registry has not told of */
-	struct stream_event made = of_stream(EVENT_INPUT_MADE);
+	struct stream_event made = stage_about(EVENT_INPUT_MADE);
 
 	made.input_made.input_id = TEXT("I7");
 	stage_say((struct peer){ ROLE_MANAGED, 77 }, made);
@@ -352,7 +329,7 @@ Test(managed_copies, news_of_an_unmanaged_stream_are_none)
 	struct stream_event event = { .type = EVENT_PROVIDER_OUTPUT_HINT };
 
 	stage_unmanaged("pa");
-	event.stream_id = of_stream(event.type).stream_id;
+	event.stream_id = stage_about(event.type).stream_id;
 	event.provider_output_hint.output = 1;
 	event.provider_output_hint.state = OUTPUT_ACTIVE;
 	stage_say((struct peer){ ROLE_PROVIDER, 0 }, event);

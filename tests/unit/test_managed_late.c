@@ -9,20 +9,7 @@
 #include "actors/managed-adapter/managed_internal.h"
 #include "tests/lib/managed_stage.h"
 
-static void setup(void)
-{
-	stage_defaults();
-	stage_open();
-	stage_pass(1000);
-	stage_forget();
-}
-
-static void teardown(void)
-{
-	stage_close();
-}
-
-TestSuite(managed_late, .init = setup, .fini = teardown);
+TestSuite(managed_late, .init = stage_ready, .fini = stage_close);
 
 static void other_life(struct stream_event event)
 {

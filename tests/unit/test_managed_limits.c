@@ -10,20 +10,7 @@
 
 #define MARK "marked"
 
-static void setup(void)
-{
-	stage_defaults();
-	stage_open();
-	stage_pass(1000);
-	stage_forget();
-}
-
-static void teardown(void)
-{
-	stage_close();
-}
-
-TestSuite(managed_limits, .init = setup, .fini = teardown);
+TestSuite(managed_limits, .init = stage_ready, .fini = stage_close);
 
 Test(managed_limits, looks_leave_room_for_what_must_be_done)
 {

@@ -11,20 +11,7 @@
 #define MARK "marked"
 #define OLD 3600
 
-static void setup(void)
-{
-	stage_defaults();
-	stage_open();
-	stage_pass(1000); /* the comparison behind the first snapshot */
-	stage_forget();
-}
-
-static void teardown(void)
-{
-	stage_close();
-}
-
-TestSuite(managed_reconcile, .init = setup, .fini = teardown);
+TestSuite(managed_reconcile, .init = stage_ready, .fini = stage_close);
 
 static void interval(void)
 {

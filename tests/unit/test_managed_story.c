@@ -11,31 +11,7 @@
 
 #define MANY 300 /* more than one call has effects for */
 
-static void setup(void)
-{
-	stage_defaults();
-	stage_open();
-	stage_pass(1000);
-	stage_forget();
-}
-
-static void teardown(void)
-{
-	stage_close();
-}
-
-TestSuite(managed_story, .init = setup, .fini = teardown);
-
-/* By another life of the adapter. */
-static struct stream_event of_stream(enum stream_event_type type)
-{
-	const struct state_stream *stream = stage_active();
-
-	return (struct stream_event){ .type = type,
-				      .user_id = TEXT("u@x"),
-				      .stream_id = state_text(&stage.registry->state, stream->id),
-				      .epoch = stream->epoch };
-}
+TestSuite(managed_story, .init = stage_ready, .fini = stage_close);
 
 /* What is settled -------------------------------------------------------------------------------
  */
@@ -56,7 +32,7 @@ Test(managed_story, what_another_life_has_settled_is_settled)
 {
 	stage.apps_silent = true;
 	stage_watch("pa", 1);
-	struct stream_event gone = of_stream(EVENT_INPUT_GONE);
+	struct stream_event gone = stage_about(EVENT_INPUT_GONE);
 
 	gone.input_gone.input_id = TEXT("I1");
 	stage.hold = true;

@@ -13,20 +13,7 @@
 #define GATEWAY UINT64_C(10)
 #define DESTINATIONS "[{\"url\":\"rtmp://a/k\"}]"
 
-static void setup(void)
-{
-	stage_defaults();
-	stage_open();
-	stage_pass(1000);
-	stage_forget();
-}
-
-static void teardown(void)
-{
-	stage_close();
-}
-
-TestSuite(managed_waiting, .init = setup, .fini = teardown);
+TestSuite(managed_waiting, .init = stage_ready, .fini = stage_close);
 
 static void streaming(void)
 {
@@ -34,17 +21,6 @@ static void streaming(void)
 	stage_device(DEVICE_STREAMING);
 	stage_pass(20);
 	stage_forget();
-}
-
-/* Of the running stream. */
-static struct stream_event of_stream(enum stream_event_type type)
-{
-	const struct state_stream *stream = stage_active();
-
-	return (struct stream_event){ .type = type,
-				      .user_id = TEXT("u@x"),
-				      .stream_id = state_text(&stage.registry->state, stream->id),
-				      .epoch = stream->epoch };
 }
 
 static void story(struct stream_event event)
@@ -58,7 +34,7 @@ static void story(struct stream_event event)
 
 static void story_of_output(uint64_t number, enum output_state state, uint64_t request)
 {
-	struct stream_event event = of_stream(EVENT_STREAM_OUTPUT);
+	struct stream_event event = stage_about(EVENT_STREAM_OUTPUT);
 
 	event.origin = GATEWAY;
 	event.request = request;
@@ -72,7 +48,7 @@ static void story_of_output(uint64_t number, enum output_state state, uint64_t r
 
 static void story_of_end(void)
 {
-	struct stream_event event = of_stream(EVENT_STREAM_CLOSED);
+	struct stream_event event = stage_about(EVENT_STREAM_CLOSED);
 
 	event.stream_closed.end_cause = END_APP_STOP;
 	event.stream_closed.input_owed = true;
@@ -81,7 +57,7 @@ static void story_of_end(void)
 
 static void result_of(uint64_t request, enum result result, uint64_t output)
 {
-	struct stream_event event = of_stream(EVENT_STREAM_RESULT);
+	struct stream_event event = stage_about(EVENT_STREAM_RESULT);
 
 	event.origin = GATEWAY;
 	event.request = request;
@@ -101,7 +77,7 @@ static void other_says(struct stream_event event)
 
 static void other_says_output(uint64_t number, enum output_state state)
 {
-	struct stream_event event = of_stream(EVENT_OUTPUT_SEEN);
+	struct stream_event event = stage_about(EVENT_OUTPUT_SEEN);
 
 	event.output_seen.output = number;
 	event.output_seen.state = state;
@@ -156,7 +132,7 @@ Test(managed_waiting, a_story_of_another_request)
 	streaming();
 	stage.registry_late = true;
 	stage_stop("pb", 5);
-	struct stream_event joined = of_stream(EVENT_STREAM_JOINED);
+	struct stream_event joined = stage_about(EVENT_STREAM_JOINED);
 
 	joined.origin = GATEWAY;
 	joined.request = 5;
@@ -175,10 +151,10 @@ Test(managed_waiting, a_stop_whose_stream_is_gone_is_done)
 	result_of(5, RESULT_NOT_VIEWER, 0);
 	stage_expect("pb stopped reply; done 5 ok");
 	stage_stop("pb", 6);
-	struct stream_event closed = of_stream(EVENT_STREAM_CLOSED);
+	struct stream_event closed = stage_about(EVENT_STREAM_CLOSED);
 
 	closed.stream_closed.end_cause = END_APP_STOP; /* and it owes nothing */
-	struct stream_event told = of_stream(EVENT_STREAM_TOLD);
+	struct stream_event told = stage_about(EVENT_STREAM_TOLD);
 
 	told.stream_told.package = TEXT("pa");
 	story(closed);
@@ -236,7 +212,7 @@ Test(managed_waiting, what_could_not_be_made_is_so_for_a_later_life)
 
 	stage.hold = true;
 	stage_watch("pa", 1);
-	close = of_stream(EVENT_STREAM_CLOSE);
+	close = stage_about(EVENT_STREAM_CLOSE);
 	close.stream_close.end_cause = END_PROVIDER_ERROR;
 	other_says(close);
 	stage_restart();
@@ -265,7 +241,7 @@ Test(managed_waiting, a_result_behind_its_story_in_the_middle_of_a_snapshot)
 	stage_watch("pa", 1);
 	asks_find(&stage.managed->asks, GATEWAY, 1)->step = ASK_TOLD; /* its result is late */
 	stage_handle(&(struct input){ .type = INPUT_RESYNC });
-	struct stream_event event = of_stream(EVENT_STREAM_RESULT);
+	struct stream_event event = stage_about(EVENT_STREAM_RESULT);
 
 	event.origin = GATEWAY;
 	event.request = 1;
@@ -311,7 +287,7 @@ Test(managed_waiting, all_are_answered_from_a_snapshot)
 	for (unsigned i = 0; i < MANY; i++) {
 		stage_watch("pa", 1000 + i);
 		struct ask *ask = asks_find(&stage.managed->asks, GATEWAY, 1000 + i);
-		struct text id = of_stream(EVENT_STREAM_JOINED).stream_id;
+		struct text id = stage_about(EVENT_STREAM_JOINED).stream_id;
 
 		cr_assert(asks_keep(&stage.managed->asks, ask, ASK_STREAM, id));
 		stage.managed->asks.parked--;
@@ -347,7 +323,7 @@ Test(managed_waiting, of_an_unmanaged_stream_or_one_that_is_over_there_are_none)
 				      .request = 4,
 				      .expires_ms = stage.now_ms + 10000 };
 
-	event.stream_id = of_stream(event.type).stream_id;
+	event.stream_id = stage_about(event.type).stream_id;
 	event.request_output_list.package = TEXT("pa");
 	stage_stop("pa", 5); /* its input is owed, so the record is there */
 	stage_forget();
@@ -398,15 +374,15 @@ Test(managed_waiting, an_output_whose_stream_has_ended_before_its_result)
 		stage.registry_late = true;
 		stage_output_add("pa", 2, "rtmp://a/k", "");
 		story_of_output(1, OUTPUT_NEW, 2);
-		closed = of_stream(EVENT_STREAM_CLOSED);
+		closed = stage_about(EVENT_STREAM_CLOSED);
 		closed.stream_closed.end_cause = END_APP_STOP;
 		closed.stream_closed.input_owed = owed;
 		story(closed);
 		stage_forget();
 		result_of(2, RESULT_OK, 1);
 		stage_expect("outputs 2 not_found 0 The stream has ended");
-		teardown();
-		setup();
+		stage_close();
+		stage_ready();
 	}
 }
 
@@ -423,7 +399,7 @@ Test(managed_waiting, an_output_that_the_snapshot_does_not_have)
 	stage_output_add("pa", 3, "rtmp://b/k", "");
 	stage_rows();
 	stage_stop("pa", 4);
-	struct stream_event close = of_stream(EVENT_STREAM_CLOSE);
+	struct stream_event close = stage_about(EVENT_STREAM_CLOSE);
 
 	close.stream_close.end_cause = END_APP_STOP;
 	other_says(close);
@@ -478,8 +454,8 @@ Test(managed_waiting, an_output_whose_result_comes_in_the_middle_of_a_snapshot)
 		stage_pass(20);
 		(void)snprintf(expected, sizeof expected, "outputs %u ok 1", 2 + again);
 		cr_assert(stage_said(expected), "%s", stage.log);
-		teardown();
-		setup();
+		stage_close();
+		stage_ready();
 	}
 }
 
