@@ -260,7 +260,7 @@ Test(store_sqlite, the_database_of_others_is_refused_and_left_alone)
 
 /* Schemas ---------------------------------------------------------------------------------- */
 
-Test(store_sqlite, a_newer_schema_is_refused)
+Test(store_sqlite, another_schema_is_refused)
 {
 	char newer[64];
 
@@ -269,6 +269,9 @@ Test(store_sqlite, a_newer_schema_is_refused)
 	execute(newer);
 	refused(-EPROTO, true);
 	cr_assert_not_null(strstr(fault.reason, "newer"));
+	execute("PRAGMA user_version=1"); /* before there were checks */
+	refused(-EPROTO, true);
+	cr_assert_not_null(strstr(fault.reason, "no way from 1 to 2"), "%s", fault.reason);
 	(void)snprintf(newer, sizeof newer, "PRAGMA user_version=%d", STORE_SCHEMA);
 	execute(newer);
 	stage_open("sqlite", &stage_limits);
