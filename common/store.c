@@ -202,9 +202,62 @@ bool store_has_room(const struct store *store)
 	return store->room;
 }
 
-bool store_tend(struct store *store, int64_t wall_ms)
+/* Housekeeping ----------------------------------------------------------------------------- */
+
+static bool is_step(int64_t from_ms, int64_t to_ms)
 {
-	return !store->broken && store->engine->tend(store, wall_ms);
+	int64_t step_ms;
+
+	return __builtin_sub_overflow(to_ms, from_ms, &step_ms) || step_ms > STORE_CLOCK_STEP_MS ||
+	       step_ms < -STORE_CLOCK_STEP_MS;
+}
+
+/* Nobody knows how long nothing ran: a clock far ahead of the newest row may be right or not. */
+static bool is_far_ahead(struct store *store, int64_t wall_ms)
+{
+	const struct store_query query = { .from = store->head.seq };
+	struct store_row newest;
+
+	return store->head.seq > 0 && store_history(store, &query, &newest) == 0 &&
+	       wall_ms > newest.at_ms && is_step(newest.at_ms, wall_ms);
+}
+
+/* A wall clock that steps ahead would make all of the history too old at once. */
+static bool is_believed(struct store *store, const struct store_time *time)
+{
+	struct store_clock *clock = &store->clock;
+	int64_t offset_ms = time->wall_ms - time->now_ms;
+
+	if (!clock->seen)
+		clock->known = !is_far_ahead(store, time->wall_ms);
+	if (!clock->seen || is_step(clock->last_ms, offset_ms))
+		clock->since_ms = time->now_ms;
+	if (!clock->seen && clock->known)
+		clock->believed_ms = offset_ms;
+	clock->seen = true;
+	clock->last_ms = offset_ms;
+	clock->doubted = (!clock->known || is_step(clock->believed_ms, offset_ms)) &&
+			 time->now_ms - clock->since_ms < STORE_CLOCK_TRUST_MS;
+	if (!clock->doubted) {
+		/* Clocks are slewed, and drift: what counts is the step. */
+		clock->known = true;
+		clock->believed_ms = offset_ms;
+	}
+	return !clock->doubted;
+}
+
+bool store_tend(struct store *store, const struct store_time *time)
+{
+	bool believed = !store->broken && is_believed(store, time);
+
+	/* It has read, and that may have shown that the medium failed. */
+	return !store->broken &&
+	       store->engine->tend(store, believed ? time->wall_ms : STORE_AGELESS_MS);
+}
+
+bool store_clock_doubted(const struct store *store)
+{
+	return store->clock.doubted;
 }
 
 int store_history(struct store *store, const struct store_query *query, struct store_row *out)

@@ -27,6 +27,8 @@
 #define STORE_RESERVE_BYTES (16u << 20) /* room kept for the ends of streams on a full disk */
 #define STORE_REASON_MAX 768 /* a path and a sentence */
 #define STORE_SCAN_MAX 4096 /* rows looked at in one store_history() */
+#define STORE_CLOCK_STEP_MS 3600000 /* a wall clock that steps further is not believed ... */
+#define STORE_CLOCK_TRUST_MS 86400000 /* ... before it has kept its new time for a day */
 
 struct store;
 
@@ -137,11 +139,23 @@ int store_drive(struct store *store, int64_t now_ms, struct store_event *event);
 bool store_has_room(const struct store *store);
 
 /* store_tend() - a small step of housekeeping for an idle moment: prune, checkpoint, restore the
- * reserve.  @wall_ms: Unix time.
+ * reserve.
  *
+ * Rows are pruned by age only while the wall clock is believed: see store_clock_doubted().
  * Return: true if more is to be done now.
  */
-bool store_tend(struct store *store, int64_t wall_ms);
+struct store_time {
+	int64_t wall_ms; /* Unix time */
+	int64_t now_ms; /* CLOCK_MONOTONIC */
+};
+
+bool store_tend(struct store *store, const struct store_time *time);
+
+/* store_clock_doubted() - did the wall clock step by more than STORE_CLOCK_STEP_MS, or is it that
+ * far ahead of the newest row since the store was opened?  Until it has stood by its new time for
+ * STORE_CLOCK_TRUST_MS, or goes back to the old one, no row is too old.
+ */
+bool store_clock_doubted(const struct store *store);
 
 /* store_history() - the first row with seq >= @query->from of this user and this stream (empty:
  * any).

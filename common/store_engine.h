@@ -19,8 +19,17 @@ struct store {
 	bool open; /* a commit is, that store_drive() has not answered for */
 	bool room;
 	bool broken;
+	struct store_clock {
+		bool seen, doubted;
+		bool known; /* @believed_ms is */
+		int64_t believed_ms; /* Unix time minus monotonic time */
+		int64_t last_ms,
+			since_ms; /* the last such difference; monotonic time of its first */
+	} clock;
 	char trouble[STORE_REASON_MAX];
 };
+
+#define STORE_AGELESS_MS (INT64_MIN / 2) /* a Unix time before that of any row */
 
 struct store_engine {
 	const char *scheme; /* the whole uri, or its beginning if the last byte is ':' */
@@ -34,7 +43,7 @@ struct store_engine {
 	/* STORE_COMMITTED, STORE_FULL or STORE_BROKEN; @batch has been judged and follows the head.
 	 */
 	enum store_event_type (*commit)(struct store *store, const struct store_batch *batch);
-	bool (*tend)(struct store *store, int64_t wall_ms);
+	bool (*tend)(struct store *store, int64_t wall_ms); /* STORE_AGELESS_MS: nothing is old */
 	int (*history)(struct store *store, const struct store_query *query, struct store_row *out);
 };
 

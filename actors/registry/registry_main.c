@@ -25,6 +25,7 @@ struct shell {
 	struct registry_store records;
 	struct ev_timer tend;
 	bool has_room;
+	bool clock_doubted;
 };
 
 static void log_operator(const struct input *input)
@@ -63,6 +64,22 @@ static void check_room(struct shell *shell)
 	else
 		log_error("store.full", log_str("effect", "new streams are refused"),
 			  log_str("reason", store_trouble(shell->store)));
+}
+
+static void check_clock(struct shell *shell)
+{
+	bool doubted = store_clock_doubted(shell->store);
+
+	if (doubted == shell->clock_doubted)
+		return;
+	shell->clock_doubted = doubted;
+	if (doubted)
+		log_warn("store.clock_doubted", log_str("effect", "history is not pruned by age"),
+			 log_str("mend", "set the wall clock; if it is right, it is believed "
+					 "after a day"));
+	else
+		log_info("store.clock_believed",
+			 log_str("effect", "history is pruned by age again"));
 }
 
 static int port_commit(void *context, const struct stream_event *const *events, size_t count,
@@ -155,9 +172,12 @@ static void on_tend(struct ev_loop *loop, struct ev_timer *timer, int events)
 
 	(void)loop;
 	(void)events;
-	while (store_tend(shell->store, daemon_wall_ms()) && daemon_now_ms() < until_ms)
+	while (store_tend(shell->store, &(struct store_time){ .wall_ms = daemon_wall_ms(),
+							      .now_ms = daemon_now_ms() }) &&
+	       daemon_now_ms() < until_ms)
 		;
 	check_room(shell);
+	check_clock(shell);
 }
 
 /* Return: 0 or -errno. */

@@ -51,7 +51,7 @@ static void commit(void)
 	if (registry_store_commit(&crowd.records, batch->list, batch->count, NULL, 0) != 0)
 		fail("the store cannot be written");
 	batch->count = batch->used = 0;
-	while (store_tend(crowd.store, crowd.wall_ms))
+	while (store_tend(crowd.store, &(struct store_time){ .wall_ms = crowd.wall_ms }))
 		;
 }
 

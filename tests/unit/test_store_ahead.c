@@ -125,7 +125,7 @@ Test(store_ahead, rows_that_were_pruned_are_gone)
 	commit_rows(1, 50);
 	ask_from(1, 1);
 	ask_from(2, 2);
-	while (store_tend(stage_store, AT_MS))
+	while (store_tend(stage_store, &(struct store_time){ .wall_ms = AT_MS }))
 		;
 	cr_assert_eq(store_oldest(stage_store), 31);
 	ask_from(3, 31);

@@ -71,7 +71,7 @@ CONTRACT(a_fresh_store_is_empty)
 	cr_assert(store_has_room(stage_store));
 	cr_assert_str_empty(store_trouble(stage_store));
 	cr_assert_str_empty(stage_records());
-	cr_assert_not(store_tend(stage_store, 1000));
+	cr_assert_not(store_tend(stage_store, &(struct store_time){ .wall_ms = 1000 }));
 }
 
 CONTRACT(an_event_is_told_once)
@@ -365,7 +365,8 @@ CONTRACT(a_search_that_looks_at_too_much_is_cut)
 
 static void tend_all(int64_t wall_ms)
 {
-	for (int steps = 0; store_tend(stage_store, wall_ms); steps++)
+	for (int steps = 0; store_tend(stage_store, &(struct store_time){ .wall_ms = wall_ms });
+	     steps++)
 		cr_assert_lt(steps, 10000, "housekeeping never ends");
 }
 
@@ -390,6 +391,83 @@ CONTRACT(rows_beyond_the_limit_go)
 	cr_assert_eq(store_oldest(stage_store), 4002);
 	cr_assert_eq(first_of("", "s1", 0), 4002);
 	cr_assert_eq(store_head(stage_store).seq, 5001);
+}
+
+#define DAY_MS 86400000
+
+static uint64_t oldest_at(int64_t wall_ms, int64_t now_ms)
+{
+	const struct store_time time = { wall_ms, now_ms };
+
+	for (int steps = 0; store_tend(stage_store, &time); steps++)
+		cr_assert_lt(steps, 10000, "housekeeping never ends");
+	return store_oldest(stage_store);
+}
+
+CONTRACT(a_wall_clock_that_jumps_ahead_makes_nothing_too_old)
+{
+	begin_again(10, 7 * DAY_MS);
+	stage_rows(1, 1, 1000);
+	cr_assert_eq(oldest_at(1000, 50), 1);
+	cr_assert_not(store_clock_doubted(stage_store));
+	cr_assert_eq(oldest_at(1100 + 10 * DAY_MS, 150), 1, "ten days within 100 ms");
+	cr_assert(store_clock_doubted(stage_store));
+	stage_rows(2, 2, 1100 + 10 * DAY_MS);
+	cr_assert_eq(oldest_at(1150 + 10 * DAY_MS, 200), 1,
+		     "not by the stamp of a newer row either");
+	/* Somebody mends the clock. */
+	cr_assert_eq(oldest_at(1200, 250), 1);
+	cr_assert_not(store_clock_doubted(stage_store));
+	/* What is old by both clocks goes. */
+	cr_assert_eq(oldest_at(1001 + 7 * DAY_MS, 50 + 7 * DAY_MS), 2);
+}
+
+CONTRACT(a_wall_clock_is_believed_once_it_has_stood_by_its_time)
+{
+	begin_again(10, 7 * DAY_MS);
+	stage_rows(1, 1, 1000);
+	(void)oldest_at(1000, 0);
+	cr_assert_eq(oldest_at(1000 + STORE_CLOCK_STEP_MS, 0), 1);
+	cr_assert_not(store_clock_doubted(stage_store), "so far it may step");
+	cr_assert_eq(oldest_at(1001 + 2 * STORE_CLOCK_STEP_MS, 0), 1);
+	cr_assert(store_clock_doubted(stage_store), "one past it");
+	cr_assert_eq(oldest_at(1000 + 10 * DAY_MS, 10), 1);
+	cr_assert_eq(oldest_at(1000 + 20 * DAY_MS, 20), 1, "another step: from here it counts");
+	cr_assert_eq(oldest_at(999 + 20 * DAY_MS + STORE_CLOCK_TRUST_MS, 19 + STORE_CLOCK_TRUST_MS),
+		     1);
+	cr_assert(store_clock_doubted(stage_store));
+	cr_assert_eq(
+		oldest_at(1000 + 20 * DAY_MS + STORE_CLOCK_TRUST_MS, 20 + STORE_CLOCK_TRUST_MS), 0);
+	cr_assert_not(store_clock_doubted(stage_store));
+}
+
+CONTRACT(a_wall_clock_that_is_set_back_keeps_everything)
+{
+	begin_again(10, DAY_MS);
+	stage_rows(1, 1, 10 * DAY_MS);
+	(void)oldest_at(10 * DAY_MS, 0);
+	cr_assert_eq(oldest_at(1000, 10), 1);
+	cr_assert(store_clock_doubted(stage_store));
+	stage_rows(2, 2, 1000);
+	cr_assert_eq(oldest_at(10 * DAY_MS + 20, 20), 1, "and right again");
+	cr_assert_not(store_clock_doubted(stage_store));
+}
+
+Test(store_sqlite_clock, a_clock_far_ahead_of_the_newest_row_is_doubted_after_a_restart)
+{
+	const struct store_limits limits = { 10, 7 * DAY_MS, STAGE_RESERVE };
+
+	stage_open("sqlite", &limits);
+	stage_rows(1, 2, 1000);
+	stage_reopen();
+	/* A reboot: the monotonic clock begins again, the wall clock is ten days ahead. */
+	cr_assert_eq(oldest_at(1000 + 10 * DAY_MS, 3), 1);
+	cr_assert(store_clock_doubted(stage_store));
+	cr_assert_eq(oldest_at(1000 + 11 * DAY_MS, 3 + DAY_MS), 0, "it was off for so long");
+	stage_rows(3, 3, 1000 + 11 * DAY_MS);
+	stage_reopen();
+	cr_assert_eq(oldest_at(2000 + 11 * DAY_MS, 5), 3);
+	cr_assert_not(store_clock_doubted(stage_store));
 }
 
 CONTRACT(what_is_too_old_goes)

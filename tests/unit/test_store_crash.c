@@ -32,7 +32,7 @@ static void committing_child(int pipe_in, uint64_t number)
 		    write(pipe_in, &number, sizeof number) != (ssize_t)sizeof number)
 			_exit(1);
 		if (number % 5 == 0)
-			(void)store_tend(stage_store, 0);
+			(void)store_tend(stage_store, &(struct store_time){ .wall_ms = 0 });
 	}
 }
 

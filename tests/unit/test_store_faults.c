@@ -64,7 +64,7 @@ static uint64_t crossing(void)
 
 static void tend_all(void)
 {
-	for (int steps = 0; store_tend(stage_store, 1); steps++)
+	for (int steps = 0; store_tend(stage_store, &(struct store_time){ .wall_ms = 1 }); steps++)
 		cr_assert_lt(steps, 1000);
 }
 
@@ -170,7 +170,8 @@ Test(store_faults, a_full_disk_does_not_stop_housekeeping_for_ever)
 	commit_numbers(1, 50);
 	store_faults_arm(
 		&(struct store_faults_plan){ STORE_FAULTS_WRITE, SQLITE_FULL, 0, FOR_EVER });
-	cr_assert_not(store_tend(stage_store, 1), "it gives up for this time");
+	cr_assert_not(store_tend(stage_store, &(struct store_time){ .wall_ms = 1 }),
+		      "it gives up for this time");
 	cr_assert_eq(store_oldest(stage_store), 1);
 	cr_assert_eq(stage_try_number(51), STORE_FULL);
 	store_faults_arm(NULL);
@@ -203,7 +204,7 @@ static void expect_broken(uint64_t number)
 	cr_assert_eq(store_drive(stage_store, 1, &event), 0);
 	cr_assert_eq(event.type, STORE_BROKEN, "it is told for ever");
 	cr_assert_eq(stage_try_number(number), STORE_BROKEN);
-	cr_assert_not(store_tend(stage_store, 1));
+	cr_assert_not(store_tend(stage_store, &(struct store_time){ .wall_ms = 1 }));
 	cr_assert_eq(store_load(stage_store, count_record, &count), -EIO);
 	cr_assert_eq(store_history(stage_store, &(struct store_query){ 0 }, &row), -EIO);
 	cr_assert_eq(count, 0);
@@ -486,7 +487,7 @@ Test(store_full_disk, ends_are_recorded_and_it_goes_on_by_itself, .init = stage_
 	cr_assert_gt(without_room, 20, "the reserve was good for %llu commits",
 		     (unsigned long long)without_room);
 	cr_assert_eq(stage_audit(), last);
-	cr_assert_not(store_tend(stage_store, 1));
+	cr_assert_not(store_tend(stage_store, &(struct store_time){ .wall_ms = 1 }));
 	cr_assert_not(store_has_room(stage_store), "housekeeping makes no room");
 
 	stage_reopen();

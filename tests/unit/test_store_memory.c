@@ -162,7 +162,8 @@ Test(store_memory, random_rows_agree_with_a_model)
 			uint64_t wanted;
 
 			random_row(&prng, seq);
-			cr_assert_not(store_tend(store, model[seq].at_ms));
+			cr_assert_not(store_tend(
+				store, &(struct store_time){ .wall_ms = model[seq].at_ms }));
 			wanted = oldest_expected(seq, rows_max, age_ms);
 			cr_assert_eq(store_oldest(store), wanted);
 			wanted += prng_below(&prng, (uint32_t)(seq - wanted + 1));

@@ -48,7 +48,7 @@ static uint64_t commit_some(void)
 			return acknowledged + 1;
 		acknowledged++;
 		if (prng_one_in(&prng, 10))
-			(void)store_tend(stage_store, 1);
+			(void)store_tend(stage_store, &(struct store_time){ .wall_ms = 1 });
 	}
 	return acknowledged;
 }
