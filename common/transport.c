@@ -58,6 +58,17 @@ static void log_holder(int fd, const char *path)
 	log_error("transport.locked", log_str("lock", path), log_i64("pid", pid));
 }
 
+void transport_log_holder(const char *run_dir, const char *name)
+{
+	char path[TRANSPORT_PATH_MAX + sizeof ".lock"];
+	CLEANUP(close_at) int fd = -1;
+
+	(void)snprintf(path, sizeof path, "%s/%s.lock", run_dir, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		log_holder(fd, path);
+}
+
 static int take_lock(const char *path, int *out)
 {
 	CLEANUP(close_at) int fd = -1;

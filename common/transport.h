@@ -99,6 +99,11 @@ int transport_prove(struct transport *self, struct transport_socket *zap,
  */
 int transport_evict(struct transport_socket *socket);
 
+/* transport_log_holder() - log as transport.locked who has the name @name in @run_dir, if somebody
+ * has.
+ */
+void transport_log_holder(const char *run_dir, const char *name);
+
 /* transport_check_run_dir() - a directory, ours, mode 0700.  Return: 0, -EPERM or -errno. */
 int transport_check_run_dir(const char *run_dir);
 

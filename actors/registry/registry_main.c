@@ -11,6 +11,7 @@
 #include "common/daemon.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/transport.h"
 
 #define ENDING_MAX_MS 2000 /* a closing session waits so long for its last statuses */
 #define TEND_S 0.1 /* between two looks at the store's housekeeping */
@@ -270,6 +271,9 @@ static int open_store(struct shell *shell, const struct daemon_options *options)
 			       .history_rows_max = (uint64_t)config->registry_history_rows_max,
 			       .history_age_ms = config->registry_history_age_s * 1000 },
 		       &fault);
+	/* Most likely a second registry here: the store is opened before the lock is taken. */
+	if (r == -EBUSY)
+		transport_log_holder(options->run_dir, options->name);
 	if (r < 0)
 		return refuse(&fault, r);
 	shell->has_room = true;

@@ -2,18 +2,15 @@
 // lets in nobody without a key, with an unknown one, or with one that was taken away; and a key says
 // what its owner is, whatever the owner says.
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { loneDaemon } from '../lib/lone_daemon.mjs';
 import { claimPorts } from '../lib/ports.mjs';
 import { World, goLive } from '../lib/world.mjs';
-
-const binaries =
-  process.env.WEIR_BIN_DIR ?? fileURLToPath(new URL('../../build/actors', import.meta.url));
 
 let world, weir;
 
@@ -56,21 +53,6 @@ function strangersDir(name) {
   mkdirSync(dir);
   cpSync(join(weir.curveDir, 'allow'), join(dir, 'allow'), { recursive: true });
   return dir;
-}
-
-/* A daemon of its own; ends when the test does. */
-function daemon(t, binary, args) {
-  const child = spawn(join(binaries, binary), args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  const exit = new Promise((resolve) => child.on('close', resolve));
-
-  child.said = '';
-  child.stderr.on('data', (data) => (child.said += data));
-  t.after(async () => {
-    child.kill('SIGKILL');
-    await exit;
-  });
-  child.exit = exit;
-  return child;
 }
 
 function busPort(actor) {
@@ -167,7 +149,7 @@ describe('tcp with CURVE', () => {
       join(dir, 'unmanaged-adapter.key_secret'),
     );
     await cliWith(dir, 'ls'); /* writes its configuration */
-    const impostor = daemon(t, 'weir-unmanaged-adapter', [
+    const impostor = loneDaemon(t, 'weir-unmanaged-adapter', [
       ...['--conf', join(dir, 'weir.conf'), '--run', run],
       ...['--set', `bus.unmanaged_adapter=127.0.0.1:${await claimPorts(3)}`],
     ]);

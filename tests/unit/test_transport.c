@@ -176,6 +176,19 @@ Test(transport, a_second_process_of_the_name_is_refused_and_the_first_goes_on)
 	transport_close_socket(&router);
 }
 
+Test(transport, asking_for_the_holder_of_a_name_takes_nothing)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "%s/registry.lock", run_dir);
+	transport_log_holder(run_dir, "registry");
+	cr_assert_neq(access(path, F_OK), 0, "not made");
+	open_transport();
+	transport_log_holder(run_dir, "registry");
+	transport_close(transport);
+	open_transport();
+}
+
 Test(transport, the_lock_names_its_holder)
 {
 	char path[64], text[24] = "";
