@@ -28,6 +28,7 @@
 #define HEARTBEAT_TIMEOUT_MS 1500
 #define HEARTBEAT_TTL_MS 2000
 #define HANDSHAKE_IVL_MS 2000 /* libzmq would wait 30 s for a greeting that got lost */
+#define CONNECT_TIMEOUT_MS 2000 /* TCP would repeat its SYN after 1, 2, 4 ... 64 s */
 #define RECONNECT_IVL_MS 10
 #define RECONNECT_MAX_MS 500
 
@@ -201,6 +202,7 @@ int transport_create(struct transport *self, int type, struct transport_socket *
 		{ ZMQ_HEARTBEAT_IVL, HEARTBEAT_IVL_MS },
 		{ ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS },
 		{ ZMQ_HEARTBEAT_TTL, HEARTBEAT_TTL_MS },
+		{ ZMQ_CONNECT_TIMEOUT, CONNECT_TIMEOUT_MS },
 		{ ZMQ_RECONNECT_IVL, RECONNECT_IVL_MS },
 		{ ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS },
 		{ ZMQ_HANDSHAKE_IVL, HANDSHAKE_IVL_MS },

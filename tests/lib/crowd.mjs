@@ -79,11 +79,13 @@ export class Crowd {
   /**
    * @size: users; @scale: divides the domain timers and those of phone and device.
    * @config, @gateways, @before: of Weir.start().
+   * @start: instead of Weir.start(); @listens(port) is awaited once the webhooks' port is known.
    * @relayed: glasses connect through this.relay.
    * @Kind: of the members; @fields: of the crowd itself, before anybody is let in.
    */
   static async open(options = {}) {
     const { size, scale, gateways = 2, config = {}, before, relayed, Kind, fields } = options;
+    const { start = Weir.start, listens } = options;
     const self = Object.assign(new Crowd(), { Kind: Kind ?? Member }, fields);
     const timers = scaledTimers(scale);
 
@@ -96,7 +98,8 @@ export class Crowd {
     for (const [section, keys] of Object.entries(config))
       timers[section] = { ...timers[section], ...keys };
     try {
-      self.weir = await Weir.start({
+      await listens?.(self.#server.address().port);
+      self.weir = await start({
         gateways,
         before,
         publicGateway: 0,

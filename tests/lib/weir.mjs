@@ -82,14 +82,18 @@ export class Weir extends Recorder {
   #child;
   #exit;
   #helpers = new Set();
+  #inside; /* where the command line tool runs */
 
   /**
    * @gateways: how many; gateway N also listens on its own port, see url().
    * @apps: {packageName: {apiKey, webhook, permissions, type, name}}.
    * @config: {section: {key: value}}, laid over the defaults of a test.
    * @publicGateway: the gateway that the session webhook names; 0 = the shared port.
-   * @curve: tcp on loopback with keys made here, instead of ipc.
-   * @before: a command with arguments that runs the supervisor, e.g. in a namespace of its own.
+   * @curve: tcp with keys made here, instead of ipc: on loopback, or (a function) at the address of
+   * each name.
+   * @before: a command with arguments that runs the supervisor, e.g. in a namespace of its own; with
+   * @curve, the command line tool too.
+   * @only: names of the daemons that are started; see spawnMore().
    */
   static async start({
     gateways = 2,
@@ -99,6 +103,7 @@ export class Weir extends Recorder {
     env = {},
     before = [],
     curve = false,
+    only,
   } = {}) {
     const self = new Weir('weir');
 
@@ -113,7 +118,9 @@ export class Weir extends Recorder {
     self.mediaPort = await claimPorts(4);
     self.publicUrl = self.url(publicGateway);
     self.before = before;
-    self.#writeFiles(apps, curve ? { ...config, bus: await self.#makeKeys() } : config);
+    self.only = only;
+    self.#inside = curve ? before : [];
+    self.#writeFiles(apps, curve ? { ...config, bus: await self.#makeKeys(curve) } : config);
     self.env = curve ? { ...process.env, WEIR_CONF: self.confFile } : process.env;
     self.#spawn(env);
     try {
@@ -126,15 +133,16 @@ export class Weir extends Recorder {
   }
 
   /* A key for every process and for the operator; returns section [bus]. */
-  async #makeKeys() {
+  async #makeKeys(at) {
     const actors = ['registry', 'lifecycle-scheduler', 'unmanaged-adapter', 'managed-adapter'];
     const gateways = Array.from({ length: this.gateways }, (_, i) => `gateway-${i + 1}`);
-    const address = async () => `127.0.0.1:${await claimPorts(3)}`;
+    const host = (name) => (typeof at === 'function' ? at(name) : '127.0.0.1');
+    const address = async (name) => `${host(name)}:${await claimPorts(3)}`;
     const bus = { transport: 'tcp', curve_dir: join(this.dir, 'curve') };
 
     this.curveDir = bus.curve_dir;
     for (const name of [...actors, ...gateways, 'operator']) await this.makeKey(name);
-    for (const name of actors) bus[name.replace('-', '_')] = await address();
+    for (const name of actors) bus[name.replace('-', '_')] = await address(name);
     bus.gateways = (await Promise.all(gateways.map(address))).join(' ');
     return bus;
   }
@@ -188,36 +196,30 @@ export class Weir extends Recorder {
     writeFileSync(this.confFile, ini(base));
   }
 
+  /* A killed test takes its weir along: the supervisor gets SIGTERM when this process dies. */
+  #up(before, which, runDir, env) {
+    const [command, ...rest] = [...before, 'setpriv', '--pdeathsig', 'TERM', '--'];
+    const up = [join(scripts, 'supervise'), 'up', '--conf', this.confFile, '--run', runDir];
+    const child = spawn(command, [...rest, ...up, ...which, '--log', 'stderr'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env, WEIR_TEST_DIR: this.dir },
+    });
+
+    lines(child.stderr, (text) => this.record({ event: 'stderr', text }));
+    return child;
+  }
+
+  /** Another machine: daemons @only in @runDir, by a supervisor that the caller stops. */
+  spawnMore(before, only, runDir) {
+    return this.#up(before, ['--only', only.join()], runDir, {});
+  }
+
   #spawn(env) {
-    /* A killed test takes its weir along: the supervisor gets SIGTERM when this process dies. */
-    const [command, ...rest] = [...this.before, 'setpriv'];
-    const child = spawn(
-      command,
-      [
-        ...rest,
-        '--pdeathsig',
-        'TERM',
-        '--',
-        join(scripts, 'supervise'),
-        'up',
-        '--conf',
-        this.confFile,
-        '--run',
-        this.runDir,
-        '--gateways',
-        String(this.gateways),
-        '--log',
-        'stderr',
-      ],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, ...env, WEIR_TEST_DIR: this.dir },
-      },
-    );
+    const which = this.only ? ['--only', this.only.join()] : ['--gateways', String(this.gateways)];
+    const child = this.#up(this.before, which, this.runDir, env);
 
     this.#child = child;
     lines(child.stdout, (text) => this.record({ event: 'stdout', text }));
-    lines(child.stderr, (text) => this.record({ event: 'stderr', text }));
     this.#exit = new Promise((resolve) => {
       child.on('error', (error) => this.record({ event: 'stderr', text: error.message }));
       child.on('close', (code, signal) => {
@@ -264,9 +266,10 @@ export class Weir extends Recorder {
 
   /** Runs scripts/weir ARGS --run DIR; resolves with its stdout. */
   async cli(...args) {
+    const [command, ...rest] = [...this.#inside, join(scripts, 'weir')];
     const { stdout } = await promisify(execFile)(
-      join(scripts, 'weir'),
-      [...args, '--run', this.runDir],
+      command,
+      [...rest, ...args, '--run', this.runDir],
       /* By force: what ends in order after SIGTERM looks like an answer that is complete. */
       { timeout: 10000 * slack, killSignal: 'SIGKILL', maxBuffer: 1 << 26, env: this.env },
     );
