@@ -52,7 +52,7 @@ Test(gateway_memory, glasses)
 	cr_assert_eq(stage_told(EVENT_EDGE_LINK_OPENED)->edge_link_opened.link, link);
 }
 
-/* A model, or a filter, for which there is no room is not half taken. */
+/* Glasses whose model, or filter, finds no room come again: they would be there for nobody. */
 Test(gateway_memory, what_glasses_are)
 {
 	uint64_t link = stage_glasses();
@@ -62,12 +62,19 @@ Test(gateway_memory, what_glasses_are)
 				"\"status\":\"CONNECTED\"}");
 	cr_assert_null(stage_told(EVENT_EDGE_GLASSES));
 	cr_assert_eq(memory_limits(), 1);
+	stage_expect_close(0, link, 1013, "Try again later");
+}
+
+Test(gateway_memory, what_apps_want_of_glasses)
+{
+	uint64_t link = stage_glasses();
+
+	leave_room(0);
 	stage_bus(&(struct stream_event){
 		.type = EVENT_REGISTRY_RELAY_FILTER,
 		.registry_relay_filter = { .link = link, .types = TEXT("\x91\xa1t") } });
-	cr_assert_eq(memory_limits(), 2);
-	stage_glasses_say(link, "{\"type\":\"t\"}");
-	cr_assert_null(stage_told(EVENT_EDGE_RELAY));
+	cr_assert_eq(memory_limits(), 1);
+	stage_expect_close(0, link, 1013, "Try again later");
 }
 
 Test(gateway_memory, an_init)

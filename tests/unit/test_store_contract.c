@@ -453,7 +453,8 @@ CONTRACT(a_wall_clock_that_is_set_back_keeps_everything)
 	cr_assert_not(store_clock_doubted(stage_store));
 }
 
-Test(store_sqlite_clock, a_clock_far_ahead_of_the_newest_row_is_doubted_after_a_restart)
+Test(store_sqlite_clock, a_clock_far_ahead_of_the_newest_row_is_doubted_after_a_restart,
+     .init = stage_begin, .fini = stage_end)
 {
 	const struct store_limits limits = { 10, 7 * DAY_MS, STAGE_RESERVE };
 
