@@ -123,8 +123,10 @@ Test(inbox_frames, nobody_speaks_for_another_life)
 	struct client client = gateway(GATEWAY, 1);
 
 	forged(client, (struct stream_event){ .type = EVENT_PEER_HELLO,
-					      .peer_hello = { ROLE_GATEWAY, TEXT("gateway-1"),
-							      STREAM_PROTOCOL_VERSION, 1 } });
+					      .peer_hello = { .role = ROLE_GATEWAY,
+							      .name = TEXT("gateway-1"),
+							      .protocol = STREAM_PROTOCOL_VERSION,
+							      .first_request = 1 } });
 	expect_one(EVENT_PEER_REFUSED);
 	cr_assert(text_is(left.events[0].peer_refused.reason,
 			  "role or incarnation differs from the routing id"));
