@@ -152,7 +152,8 @@ void state_stream_visible(struct state_stream *stream, const struct stream_event
 
 static int on_opened(struct state *self, const struct stream_event *event)
 {
-	if (event->stream_id.length == 0 || state_stream_find(self, event->stream_id))
+	if (event->stream_id.length == 0 || event->stream_opened.kind == KIND_NONE ||
+	    state_stream_find(self, event->stream_id))
 		return STATE_E_OLD;
 	struct state_user *user = state_user_need(self, event->user_id);
 
@@ -289,9 +290,10 @@ static void read_row(struct state_stream *stream, const struct stream_event *eve
 
 static bool is_record(const struct stream_event *row)
 {
-	return row->stream_id.length > 0 && (phase_active(row->snapshot_stream.phase) ||
-					     (row->snapshot_stream.phase == PHASE_CLOSED &&
-					      row->snapshot_stream.end_cause != END_NONE));
+	return row->stream_id.length > 0 && row->snapshot_stream.kind != KIND_NONE &&
+	       (phase_active(row->snapshot_stream.phase) ||
+		(row->snapshot_stream.phase == PHASE_CLOSED &&
+		 row->snapshot_stream.end_cause != END_NONE));
 }
 
 static int on_row(struct state *self, const struct stream_event *event)

@@ -215,6 +215,16 @@ struct sim *sim_new(void)
 	return self;
 }
 
+void sim_delete(struct sim *self)
+{
+	free(self->memory.heap);
+	free(self->memory.events);
+	for (size_t i = 0; i < SIM_PROCESSES_MAX; i++)
+		if (self->memory.cores[i])
+			(void)munmap(self->memory.cores[i], self->memory.core_sizes[i]);
+	(void)munmap(self, sizeof *self);
+}
+
 static void step(struct sim *self)
 {
 	struct sim_entry entry;

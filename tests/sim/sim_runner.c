@@ -102,6 +102,13 @@ static void on_abort(int number)
 	_exit(3);
 }
 
+/* Not _exit(): profiles are written, and tools that watch memory have a look. */
+static void leave(void)
+{
+	sim_delete(world);
+	exit(0);
+}
+
 static void run_alone(const struct sim_options *options)
 {
 	keep_memory();
@@ -111,7 +118,7 @@ static void run_alone(const struct sim_options *options)
 	if (!sim_run(world, options) && options->record)
 		fwrite(world->report, 1, world->report_length, stdout);
 	fill(&shared->trial, world);
-	exit(0); /* not _exit(): profiles are written here */
+	leave();
 }
 
 /* In a process of its own; the outcome is in shared->trial. */
@@ -246,7 +253,7 @@ static void work(const struct runner *runner, struct worker *worker)
 		}
 	}
 	atomic_store(&worker->seed, 0);
-	exit(0); /* not _exit(): profiles are written here */
+	leave();
 }
 
 static void start(const struct runner *runner, struct worker *worker)

@@ -394,3 +394,4 @@ bool sim_run(struct sim *self, const struct sim_options *options);
 
 /* sim_new() - memory for one world, used for one seed after another. */
 struct sim *sim_new(void);
+void sim_delete(struct sim *self);

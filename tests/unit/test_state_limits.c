@@ -108,6 +108,7 @@ Test(state_limits, streams, .init = open_state)
 {
 	struct stream_event row = story_stream("u4", "s4", 104, EVENT_SNAPSHOT_STREAM);
 
+	row.snapshot_stream.kind = KIND_UNMANAGED;
 	row.snapshot_stream.phase = PHASE_LIVE;
 	for (unsigned i = 0; i < 3; i++) {
 		cr_assert(state_has_room(&state));

@@ -326,6 +326,21 @@ Test(state_streams, what_makes_no_sense_is_no_news, .init = setup)
 	cr_assert_eq(state_hash(&state), before);
 }
 
+/* Of which nobody could say how it ends. */
+Test(state_streams, a_stream_is_of_a_kind, .init = setup)
+{
+	struct stream_event opened = story_opened("u@x", "s1", 5, "pa");
+	struct stream_event row = story_stream("u@x", "s1", 5, EVENT_SNAPSHOT_STREAM);
+
+	opened.seq = row.seq = 100;
+	opened.stream_opened.kind = KIND_NONE;
+	row.snapshot_stream.phase = PHASE_LIVE;
+	cr_expect_eq(apply(&opened), STATE_E_OLD);
+	cr_expect_eq(apply(&row), STATE_E_OLD);
+	row.snapshot_stream.kind = KIND_UNMANAGED;
+	cr_expect_eq(apply(&row), 0);
+}
+
 /* I7: a closed stream does not come back, whatever is told of it. */
 Test(state_streams, nothing_opens_a_closed_stream_again, .init = setup)
 {
@@ -437,6 +452,7 @@ Test(state_streams, of_two_active_rows_the_newer_holds_the_slot, .init = setup)
 			unsigned index = newer_first ? 1 - i : i;
 
 			rows[index].seq = 40 + index;
+			rows[index].snapshot_stream.kind = KIND_UNMANAGED;
 			rows[index].snapshot_stream.phase = PHASE_LIVE;
 			cr_assert_eq(apply(&rows[index]), 0);
 		}
