@@ -65,6 +65,37 @@ static struct stream_event *report(struct managed *self, const struct managed_as
 	return event;
 }
 
+static struct text held_words(struct managed *self, int64_t retry_ms)
+{
+	char words[REASON_MAX + 1];
+	int length =
+		snprintf(words, sizeof words,
+			 "no budget at the provider: calls are held back, again in %" PRId64 " s",
+			 (retry_ms + 999) / 1000);
+
+	return effects_keep(self->fx, (struct text){ words, (uint32_t)length });
+}
+
+/* How long a comparison that is under way waits before its next call; 0: not so long that whoever
+ * asks now could not wait for it.
+ */
+static int64_t held_ms(const struct managed *self)
+{
+	const struct managed_sweep *sweep = &self->sweep;
+	bool held = sweep->step != SWEEP_IDLE && sweep->call == 0 && sweep->due_ms != INT64_MAX &&
+		    sweep->due_ms - self->now_ms > MANAGED_HELD_MS;
+
+	return held ? sweep->due_ms - self->now_ms : 0;
+}
+
+static void report_held(struct managed *self, const struct managed_asker *asker, int64_t retry_ms)
+{
+	struct stream_event *event = report(self, asker, RESULT_FAILED, held_words(self, retry_ms));
+
+	if (event)
+		event->provider_report.retry_ms = retry_ms;
+}
+
 void managed_on_ask(struct managed *self, const struct input *input)
 {
 	const struct stream_event *event = input->event;
@@ -90,6 +121,8 @@ void managed_on_ask(struct managed *self, const struct input *input)
 	} else if (next->waits) {
 		(void)report(self, &asker, RESULT_REFUSED,
 			     TEXT("somebody else compares just now: try again in a minute"));
+	} else if (held_ms(self) > 0) {
+		report_held(self, &asker, held_ms(self));
 	} else {
 		*next = asker;
 		managed_sweep_soon(self, self->now_ms);
@@ -235,14 +268,8 @@ static void on_listed(struct managed *self, const struct listed *listed)
 /* The provider takes no calls of ours for so long: operators hear that instead of nothing. */
 static void end_held(struct managed *self, int64_t retry_ms)
 {
-	char reason[REASON_MAX + 1];
-	int length =
-		snprintf(reason, sizeof reason,
-			 "no budget at the provider: calls are held back, again in %" PRId64 " s",
-			 (retry_ms + 999) / 1000);
-
 	self->sweep.held_ms = retry_ms;
-	end(self, RESULT_FAILED, effects_keep(self->fx, (struct text){ reason, (uint32_t)length }));
+	end(self, RESULT_FAILED, held_words(self, retry_ms));
 	/* Records may wait for what this one was to find. */
 	if (self->sweep.due_ms > self->now_ms + retry_ms)
 		self->sweep.due_ms = self->now_ms + retry_ms;

@@ -145,7 +145,10 @@ void unmanaged_on_result(struct unmanaged *self, const struct stream_event *even
 
 	if (!refusal.code && stream)
 		give_url(self, ask, stream);
-	if (refusal.code || stream || ask->step == ASK_TOLD)
+	/* What the registry said to an earlier life of ours may be about what has ended since. */
+	bool known = self->asks.synced && ask->cause > 0 && self->asks.seq >= ask->cause;
+
+	if (refusal.code || stream || known || ask->step == ASK_TOLD)
 		asks_done(&self->asks, ask, &refusal);
 	else
 		ask->step = ASK_ANSWERED;

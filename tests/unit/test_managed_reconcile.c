@@ -266,6 +266,22 @@ Test(managed_reconcile, a_comparison_of_our_own_waits_as_long_as_it_takes)
 	cr_assert_eq(stage.managed->stats.reconciled, before + 1);
 }
 
+Test(managed_reconcile, who_asks_while_our_own_is_held_back_is_told)
+{
+	stage_pass(stage.options.reconcile_interval_ms - 2000);
+	stage_plan(EVENT_PROVIDER_LIST, CALL_RETRY, "the provider's rate limit");
+	stage.plans[0].retry_ms = 240000;
+	stage_pass(10000);
+	cr_assert_eq(stage.plans_count, 0);
+	stage_forget();
+	stage_ask(1, false, false);
+	stage_pass(1000);
+	cr_assert_eq(stage_count("report failed"), 1);
+	cr_assert_eq(stage_count("no budget at the provider: calls are held back"), 1);
+	stage_pass(300000); /* and the comparison goes on */
+	cr_assert_eq(stage_count("report"), 1);
+}
+
 Test(managed_unconfigured, nothing_is_called)
 {
 	stage_defaults();

@@ -596,3 +596,22 @@ Test(unmanaged_requests, a_text_beyond_every_limit, .init = setup)
 	expect_done(1, RESULT_REFUSED);
 	expect_none_pending();
 }
+
+/* The registry says its first answer once more. */
+Test(unmanaged_requests, again_for_a_stream_that_has_come_and_gone, .init = setup)
+{
+	struct stream_event result = result_of(7, RESULT_OK, "s1");
+
+	message(start_of(7));
+	tell_opened(7, "s1", 100);
+	const uint64_t opened = seq;
+	registry_up(); /* another life of it, before its answer */
+	handle((struct input){ .type = INPUT_RESYNC });
+	rows(); /* s1 is over, and settled */
+	synced();
+	tick();
+	result.cause = opened;
+	cr_assert_leq(result.cause, core.asks.seq);
+	message(result);
+	expect_done(7, RESULT_OK);
+}
