@@ -266,7 +266,7 @@ static void on_hello(struct inbox *self, const struct stream_event *event, int64
 	bool again = peer->state == INBOX_PEER_UP && peer->connection == self->from.connection;
 
 	peer->heard_ms = now_ms;
-	peer->clock = event->peer_hello.clock;
+	inbox_peers_clock(peer, event, self->options.clock, now_ms);
 	/* An earlier life may have acknowledged more than it had a reason to keep. */
 	if (peer->restored && event->peer_hello.first_request > peer->next)
 		peer->next = event->peer_hello.first_request;
@@ -356,12 +356,12 @@ static void on_event(struct inbox *self, const struct stream_event *event, uint6
 		note(self, "audit.violation", peer, stream_event_name(event->type));
 		return;
 	}
-	struct stream_event foreign;
+	struct stream_event ours;
 
-	if (event->expires_ms != 0 && peer->clock != self->options.clock) {
-		foreign = *event;
-		foreign.expires_ms = now_ms + INBOX_FOREIGN_MS;
-		event = &foreign;
+	if (event->expires_ms != 0 && peer->offset_ms != 0) {
+		ours = *event;
+		ours.expires_ms = inbox_peers_ours(peer, event->expires_ms);
+		event = &ours;
 	}
 	if (event->expires_ms != 0 && event->expires_ms <= now_ms) {
 		self->stats.expired++;

@@ -21,10 +21,6 @@
 #define INBOX_ACK_AGE_MS 20 /* of daemons; far below what clients repeat a request after */
 #define INBOX_RETRY_MS 10 /* a peer that takes nothing more is tried again after */
 #define INBOX_FORGET_MS 30000 /* silence of an operator */
-/* The deadline of a request is told by the sender's clock.  Where that is not ours, the request may
- * run for so long after it came: longer than its sender waits, and not for ever.
- */
-#define INBOX_FOREIGN_MS 30000
 
 enum inbox_sent {
 	INBOX_SENT,

@@ -108,3 +108,21 @@ struct inbox_peer *inbox_peers_add(struct inbox_peers *self, struct peer peer, s
 	index_add(self, added);
 	return added;
 }
+
+void inbox_peers_clock(struct inbox_peer *peer, const struct stream_event *hello, uint64_t ours,
+		       int64_t now_ms)
+{
+	peer->clock = hello->peer_hello.clock;
+	if (peer->clock == ours ||
+	    __builtin_sub_overflow(now_ms, hello->peer_hello.now_ms, &peer->offset_ms))
+		peer->offset_ms = 0;
+}
+
+int64_t inbox_peers_ours(const struct inbox_peer *peer, int64_t at_ms)
+{
+	int64_t moved_ms;
+
+	if (__builtin_add_overflow(at_ms, peer->offset_ms, &moved_ms))
+		return peer->offset_ms > 0 ? INT64_MAX : INT64_MIN;
+	return moved_ms != 0 ? moved_ms : 1;
+}

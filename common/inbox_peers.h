@@ -6,6 +6,7 @@
 
 #include "common/actor.h"
 #include "common/frame_queue.h"
+#include "proto/stream_event.h"
 #include "common/route.h"
 
 #define PEERS_MAX 1024
@@ -26,6 +27,7 @@ struct inbox_peer {
 	uint8_t route_length;
 	char name[NAME_MAX_BYTES + 1];
 	uint64_t clock; /* that it reads, as its hello said */
+	int64_t offset_ms; /* ours minus that, as of its hello */
 	uint64_t next; /* number of the request expected next */
 	int64_t heard_ms;
 	int64_t retry_ms; /* busy until */
@@ -66,4 +68,15 @@ void inbox_peers_forget(struct inbox_peers *self, struct inbox_peer *peer);
 void inbox_peers_list(struct inbox_peers *self, struct inbox_peer *peer);
 
 /* inbox_peers_unlist() - take the one at @at off it; the last one moves to its place. */
+/* inbox_peers_clock() - note which clock @peer reads, and how far @ours is ahead of it.
+ *
+ * A @hello that waited on its way makes that more: what is told by that clock then runs longer,
+ * never shorter.
+ */
+void inbox_peers_clock(struct inbox_peer *peer, const struct stream_event *hello, uint64_t ours,
+		       int64_t now_ms);
+
+/* inbox_peers_ours() - by our clock the moment that @peer calls @at_ms; never 0, which is none. */
+int64_t inbox_peers_ours(const struct inbox_peer *peer, int64_t at_ms);
+
 void inbox_peers_unlist(struct inbox_peers *self, size_t at);

@@ -60,7 +60,8 @@ static void say_hello(struct uplink *self, int64_t now_ms)
 				.name = text_of(self->options.name),
 				.protocol = STREAM_PROTOCOL_VERSION,
 				.first_request = self->first_number,
-				.clock = self->options.clock },
+				.clock = self->options.clock,
+				.now_ms = now_ms },
 	};
 	struct frame_writer frame;
 

@@ -27,7 +27,8 @@
 	F(S, STR, name, NAME_MAX_BYTES, 0, 1, "its name, e.g. gateway-2") \
 	F(S, U64, protocol, 0, 0, 1, "STREAM_PROTOCOL_VERSION it speaks") \
 	F(S, U64, first_request, 0, 0, 1, "oldest request it still waits for; what is older is settled") \
-	F(S, U64, clock, 0, 0, 1, "identity of the clock of its monotonic times; 0: not known")
+	F(S, U64, clock, 0, 0, 1, "identity of the clock of its monotonic times") \
+	F(S, I64, now_ms, 0, 0, 1, "what that clock shows as it says so")
 #define PEER_WELCOME_FIELDS(F, S) \
 	F(S, ENUM, role, role, 0, 1, "what the answering process is") \
 	F(S, STR, name, NAME_MAX_BYTES, 0, 1, "its name") \

@@ -82,6 +82,7 @@ static int greet(struct link *link, int64_t deadline_ms)
 		.peer_hello.protocol = STREAM_PROTOCOL_VERSION,
 		.peer_hello.first_request = 1,
 		.peer_hello.clock = machine_clock(),
+		.peer_hello.now_ms = clock_now_ms(),
 	};
 	int r = link_send(link, &event, false);
 

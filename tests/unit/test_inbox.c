@@ -223,33 +223,71 @@ Test(inbox, an_expired_request_is_taken_and_not_done)
 	cr_assert_eq(input_count, 1);
 }
 
-/* A machine that was started later or earlier: its times are smaller or larger than ours. */
-Test(inbox, a_deadline_of_another_clock_is_not_compared)
+static void hello_by(uint64_t clock, int64_t its_ms, int64_t now_ms)
 {
-	struct client client = gateway(GATEWAY, 1);
-	struct stream_event event = { .type = EVENT_EDGE_CHECK, .expires_ms = 100 };
-	struct stream_event hello = { .peer_hello = { ROLE_GATEWAY, TEXT("gateway-1"),
-						      STREAM_PROTOCOL_VERSION, 1, 7 } };
+	struct stream_event hello = { .peer_hello = { .role = ROLE_GATEWAY,
+						      .name = TEXT("gateway-1"),
+						      .protocol = STREAM_PROTOCOL_VERSION,
+						      .first_request = 1,
+						      .clock = clock,
+						      .now_ms = its_ms } };
 
+	hello_as(gateway(GATEWAY, 1), hello, now_ms);
+}
+
+static void ask_until(uint64_t number, int64_t expires_ms, int64_t now_ms)
+{
+	struct stream_event event = { .type = EVENT_EDGE_CHECK, .expires_ms = expires_ms };
+
+	frame(gateway(GATEWAY, 1), number, &event, 1, now_ms);
+}
+
+/* A machine that was started later or earlier: its times are smaller or larger than ours. */
+Test(inbox, a_deadline_of_another_clock_is_told_by_ours)
+{
 	inbox.options.clock = 8;
-	hello_as(client, hello, 50000);
+	hello_by(7, 90, 50000);
 	cr_assert_eq(inputs[0].type, INPUT_PEER_UP);
 	cr_assert_eq(inputs[0].clock, 7);
-	frame(client, 1, &event, 1, 50000);
-	event.expires_ms = INT64_MAX;
-	frame(client, 2, &event, 1, 50000);
-	event.expires_ms = 0;
-	frame(client, 3, &event, 1, 50000);
-	cr_assert_eq(inbox.stats.expired, 0);
-	cr_assert_eq(input_count, 4);
-	cr_assert_eq(inputs[1].expires_ms, 50000 + INBOX_FOREIGN_MS);
-	cr_assert_eq(inputs[2].expires_ms, 50000 + INBOX_FOREIGN_MS);
-	cr_assert_eq(inputs[3].expires_ms, 0, "never is never");
-	cr_assert_eq(inputs[3].clock, 7);
-	inbox.options.clock = 7; /* ours after all */
-	event.expires_ms = 100;
-	frame(client, 4, &event, 1, 50000);
+	ask_until(1, 100, 50009);
+	cr_assert_eq(inputs[1].expires_ms, 50010);
+	cr_assert_eq(inputs[1].clock, 7);
+	ask_until(2, 0, 50009);
+	cr_assert_eq(inputs[2].expires_ms, 0, "never is never");
+	ask_until(3, 100, 50010);
 	cr_assert_eq(inbox.stats.expired, 1);
+	ask_until(4, INT64_MAX, 50010);
+	cr_assert_eq(inputs[3].expires_ms, INT64_MAX);
+	cr_assert_eq(input_count, 4);
+}
+
+Test(inbox, a_deadline_of_a_machine_that_is_up_for_longer)
+{
+	inbox.options.clock = 8;
+	hello_by(7, 50000, 1000);
+	ask_until(1, 49000, 1);
+	cr_assert_eq(inbox.stats.expired, 1, "now by our clock, as it happens at 0");
+	ask_until(2, 49500, 499);
+	cr_assert_eq(inputs[1].expires_ms, 500);
+	ask_until(3, INT64_MIN, 499);
+	cr_assert_eq(inbox.stats.expired, 2);
+}
+
+Test(inbox, a_deadline_of_our_clock_is_as_it_is)
+{
+	inbox.options.clock = 7;
+	hello_by(7, 90, 50000);
+	ask_until(1, 50001, 50000);
+	cr_assert_eq(inputs[1].expires_ms, 50001);
+}
+
+/* More than there are numbers: it is not a clock at all. */
+Test(inbox, a_time_that_cannot_be_is_not_reckoned_with)
+{
+	inbox.options.clock = 8;
+	hello_by(7, INT64_MIN, 50000);
+	ask_until(1, 50001, 50000);
+	cr_assert_eq(inputs[1].expires_ms, 50001);
 }
 
 Test(inbox, a_request_that_cannot_be_read_is_not_waited_for)

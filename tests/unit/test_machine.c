@@ -3,6 +3,7 @@
  * Method: files as the kernel has them, and those that it really has.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,7 +27,6 @@ static void setup(void)
 static void teardown(void)
 {
 	(void)unlink("boot");
-	(void)unlink("machine");
 	(void)unlink("offsets");
 	(void)rmdir(folder);
 }
@@ -40,36 +40,48 @@ static void put(const char *name, const char *text)
 	cr_assert(file && fputs(text, file) >= 0 && fclose(file) == 0);
 }
 
-static uint64_t clock_of(const char *boot, const char *machine, const char *offsets)
+static uint64_t clock_of(const char *told, const char *boot, const char *offsets)
 {
 	put("boot", boot);
-	put("machine", machine);
 	put("offsets", offsets);
-	return machine_clock_of(&(struct machine_files){
-		.boot_id = "boot", .machine_id = "machine", .offsets = "offsets" });
+	return machine_clock_of(
+		&(struct machine_sources){ .told = told, .boot_id = "boot", .offsets = "offsets" });
 }
 
 Test(machine, a_clock_is_that_of_a_boot_and_a_time_namespace)
 {
-	uint64_t clock = clock_of(BOOT_A, "", ZERO);
+	uint64_t clock = clock_of(NULL, BOOT_A, ZERO);
 
 	cr_assert_neq(clock, 0);
-	cr_assert_eq(clock_of(BOOT_A, "any", ZERO), clock);
-	cr_assert_neq(clock_of(BOOT_B, "", ZERO), clock, "started anew, or another machine");
-	cr_assert_neq(clock_of(BOOT_A, "", MOVED), clock, "another origin");
+	cr_assert_neq(clock_of(NULL, BOOT_B, ZERO), clock, "started anew, or another machine");
+	cr_assert_neq(clock_of(NULL, BOOT_A, MOVED), clock, "another origin");
 }
 
-Test(machine, without_the_boot_it_is_the_machine)
+/* systemd has it without hyphens. */
+Test(machine, the_boot_may_be_told)
 {
-	uint64_t clock = clock_of("", BOOT_A, ZERO);
+	uint64_t clock = clock_of(NULL, BOOT_A, ZERO);
 
-	cr_assert_neq(clock, 0);
-	cr_assert_neq(clock_of("", BOOT_B, ZERO), clock);
-	cr_assert_eq(clock_of("", "uninitialized\n", ZERO), 0);
-	cr_assert_eq(clock_of("", "", ZERO), 0, "not known");
+	cr_assert_eq(clock_of("1B4E28BA2FA111D2883F0016D3CCA427", "", ZERO), clock);
+	cr_assert_eq(clock_of("", BOOT_A, ZERO), clock);
+	cr_assert_neq(clock_of(BOOT_B, BOOT_A, ZERO), clock);
+}
+
+Test(machine, what_is_no_boot_is_not_known)
+{
+	cr_assert_eq(clock_of(NULL, "", ZERO), 0);
+	cr_assert_eq(clock_of(NULL, "uninitialized", ZERO), 0);
+	cr_assert_eq(clock_of(BOOT_A BOOT_A BOOT_A BOOT_A BOOT_A BOOT_A BOOT_A BOOT_A, "", ZERO),
+		     0);
 	cr_assert_eq(unlink("boot"), 0);
-	cr_assert_eq(unlink("machine"), 0);
-	cr_assert_eq(machine_clock_of(&(struct machine_files){ "boot", "machine", "offsets" }), 0);
+	cr_assert_eq(machine_clock_of(&(struct machine_sources){ NULL, "boot", "offsets" }), 0);
+}
+
+Test(machine, a_clock_that_is_not_known_is_nobody_elses)
+{
+	cr_assert_eq(setenv("WEIR_BOOT_ID", "none", 1), 0);
+	cr_assert_neq(machine_clock(), 0);
+	cr_assert_neq(machine_clock(), machine_clock());
 }
 
 Test(machine, all_processes_of_this_one_agree)

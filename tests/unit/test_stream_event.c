@@ -108,10 +108,12 @@ Test(stream_event, golden_hello)
 				    .peer_hello = { .role = ROLE_GATEWAY,
 						    .name = TEXT("gateway-2"),
 						    .protocol = 1,
-						    .first_request = 7 } };
+						    .first_request = 7,
+						    .clock = 9,
+						    .now_ms = 300 } };
 	assert_golden(&in, STREAM_EVENT_ADDRESSED,
-		      "dc00130101a9676174657761792d32cf01020304050607080000000000a0a00000"
-		      "cf0000018bcfe5680005a9676174657761792d32010700");
+		      "dc00140101a9676174657761792d32cf01020304050607080000000000a0a00000"
+		      "cf0000018bcfe5680005a9676174657761792d32010709cd012c");
 	cr_assert(sample_same(&in, &out));
 }
 

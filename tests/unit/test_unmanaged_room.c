@@ -5,37 +5,12 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "actors/unmanaged-adapter/unmanaged_core.h"
-#include "tests/lib/fakes.h"
 #include "tests/lib/fill_pool.h"
-#include "tests/lib/story.h"
+#include "tests/lib/unmanaged_stage.h"
 
-#define GATEWAY UINT64_C(10)
 #define STREAMS (RECONCILE_SLOTS + 8)
 
-static struct unmanaged core;
-static struct effects fx;
 static void *memory;
-static uint64_t seq;
-static const int64_t now_ms = 10000;
-
-static void handle(struct input input)
-{
-	unmanaged_handle(&core, &input, now_ms, &fx);
-}
-
-static void tell(struct stream_event event)
-{
-	event.seq = ++seq;
-	event.stream_seq = seq;
-	handle((struct input){ .type = INPUT_STORY, .event = &event });
-}
-
-static void message(struct stream_event event)
-{
-	handle((struct input){
-		.type = INPUT_MESSAGE, .peer = { ROLE_GATEWAY, GATEWAY }, .event = &event });
-}
 
 static void setup(void)
 {
