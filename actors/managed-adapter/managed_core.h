@@ -29,6 +29,7 @@
  * five minutes, and blocks all of them beyond.
  */
 #define MANAGED_DELETES_PER_S 4
+#define MANAGED_LOCAL_DELETES_PER_S 200 /* nobody blocks us, but other work goes on beside it */
 #define MANAGED_LIVENESS_MS 60000 /* between two looks at a stream that plays */
 #define MANAGED_SETTLE_MS 15000 /* what the story does not tell by then is said again */
 #define MANAGED_SEARCH_MARGIN_MS 5000 /* a create that timed out may show in a list so late */
@@ -59,7 +60,7 @@ struct managed_options {
 	int64_t request_timeout_ms, create_timeout_ms, create_pause_ms;
 	int64_t poll_interval_ms, playback_deadline_ms;
 	int64_t delete_pause_ms, reconcile_interval_ms, leak_age_s;
-	uint32_t deletes_per_s; /* MANAGED_DELETES_PER_S, but in the simulator */
+	uint32_t deletes_per_s; /* one of the above */
 	uint32_t create_tries, provisions_per_user_per_min, provisions_per_min, owed_per_user_max;
 };
 

@@ -173,7 +173,8 @@ static int open_core(struct shell *shell, const struct daemon_options *given)
 		.poll_interval_ms = config->managed_poll_interval_ms,
 		.playback_deadline_ms = config->managed_playback_deadline_ms,
 		.delete_pause_ms = config->managed_delete_pause_ms,
-		.deletes_per_s = MANAGED_DELETES_PER_S,
+		.deletes_per_s = shell->driver == &provider_local ? MANAGED_LOCAL_DELETES_PER_S
+								  : MANAGED_DELETES_PER_S,
 		.reconcile_interval_ms = config->managed_reconcile_interval_s * 1000,
 		.leak_age_s = config->managed_leak_age_s,
 		.create_tries = (uint32_t)config->managed_create_tries,
