@@ -146,16 +146,14 @@ void registry_load_story(struct registry *self, const struct stream_event *event
 /* registry_load_damage() - before the first input: records that could not be used.  Each is told of
  * (record.quarantined); @damage is borrowed for life.
  *
- * registry_load_past() - then, if there are any: every story event that is left, oldest first;
- * users without a record are made of them.  registry_load_past_end(): that was all.  Each of these
- * users is told of (record.rebuilt), and the stream that it had ends as END_RECORD_LOST.
- *
- * Return: 0, or STATE_E_FULL.
+ * registry_load_past() - then, if there are any: @past is what follows from the story events that
+ * are left; @rows: from how many, by slot of its users.  What has no record is taken from there, as
+ * far as there is room.  Each such user is told of (record.rebuilt), and the stream that it had
+ * ends as END_RECORD_LOST.
  */
 void registry_load_damage(struct registry *self, const struct registry_damage *damage,
 			  uint32_t count);
-int registry_load_past(struct registry *self, const struct stream_event *event);
-int registry_load_past_end(struct registry *self);
+void registry_load_past(struct registry *self, const struct state *past, const uint32_t *rows);
 
 /* registry_is_settled() - all that was lost has been told of; no snapshot is given before. */
 bool registry_is_settled(const struct registry *self);

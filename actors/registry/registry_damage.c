@@ -13,24 +13,10 @@ void registry_load_damage(struct registry *self, const struct registry_damage *d
 	self->damage_count = count;
 }
 
-int registry_load_past(struct registry *self, const struct stream_event *event)
-{
-	struct state_user *user = state_user_find(&self->state, event->user_id);
-	int r;
-
-	if (user && self->rebuilt[user - self->state.users] == 0)
-		return 0; /* its record says it all */
-	r = registry_load_row(self, event);
-	user = state_user_find(&self->state, event->user_id);
-	if (user)
-		self->rebuilt[user - self->state.users]++;
-	return r;
-}
-
 /* What the history has forgotten: a session was there if anything of it is.  A user of whom only
  * sockets are known is told of by its gateways again.
  */
-static int settle_user(struct registry *self, const struct state_user *user)
+static void settle_user(struct registry *self, const struct state_user *user)
 {
 	struct stream_event row = { .user_id = registry_text(self, user->id) };
 	bool ran = user->active != STATE_NONE;
@@ -38,21 +24,64 @@ static int settle_user(struct registry *self, const struct state_user *user)
 	for (uint32_t slot = user->apps; slot != STATE_NONE; slot = self->state.apps[slot].next)
 		ran = ran || self->state.apps[slot].state != APP_STOPPED;
 	if (user->session != SESSION_NONE)
-		return 0;
+		return;
 	row.type = ran ? EVENT_SESSION_OPENED : EVENT_SESSION_CLOSED;
 	row.seq = self->seq;
-	return registry_load_row(self, &row);
+	(void)registry_load_row(self, &row); /* it is there: that needs no room */
 }
 
-int registry_load_past_end(struct registry *self)
+/* Nobody who is remembered has to go for somebody who was forgotten. */
+static bool has_room_to_remember(const struct state *state)
 {
-	int r = 0;
+	return state_has_room(state) && state->users_count < state->options.users_max &&
+	       state->options.apps_max - state->apps_count >= APPS_PER_USER_MAX;
+}
 
-	for (uint32_t slot = 0; slot < self->state.users_fresh && r == 0; slot++) {
+static void take_user(struct registry *self, const struct state *past, uint32_t slot, uint32_t rows)
+{
+	const struct state_user *lost = &past->users[slot], *user;
+	struct state_record record;
+	struct stream_event row;
+
+	if (state_user_find(&self->state, state_text(past, lost->id)))
+		return; /* its record says it all */
+	if (lost->dormant && !has_room_to_remember(&self->state))
+		return;
+	state_record_begin(past, lost, &record);
+	while (state_record_next(past, &record, &row))
+		(void)registry_load_row(self, &row); /* as far as there is room */
+	user = state_user_find(&self->state, state_text(past, lost->id));
+	if (user)
+		self->rebuilt[user - self->state.users] = rows;
+}
+
+static void take_users(struct registry *self, const struct state *past, const uint32_t *rows)
+{
+	for (unsigned dormant = 0; dormant < 2; dormant++)
+		for (uint32_t slot = 0; slot < past->users_fresh; slot++)
+			if (past->users[slot].used && past->users[slot].dormant == dormant)
+				take_user(self, past, slot, rows[slot]);
+}
+
+void registry_load_past(struct registry *self, const struct state *past, const uint32_t *rows)
+{
+	struct stream_event row;
+
+	/* What has a sound record has seen these events. */
+	if (state_mark_row(past, &row))
+		(void)registry_load_row(self, &row);
+	for (unsigned i = 0; i < GATEWAYS_MAX; i++) {
+		if (past->gateways[i].incarnation == 0)
+			continue;
+		state_gateway_row(&past->gateways[i], &row);
+		(void)registry_load_row(self, &row);
+	}
+	take_users(self, past, rows);
+	for (uint32_t slot = 0; slot < self->state.users_fresh; slot++) {
 		if (self->rebuilt[slot] == 0)
 			continue;
 		if (self->state.users[slot].used)
-			r = settle_user(self, &self->state.users[slot]);
+			settle_user(self, &self->state.users[slot]);
 		if (self->state.users[slot].used)
 			self->rebuilt_count++;
 		else
@@ -65,7 +94,6 @@ int registry_load_past_end(struct registry *self)
 		if (user && self->rebuilt[user - self->state.users] != 0)
 			self->rebuilt[user - self->state.users] |= NAMED;
 	}
-	return r;
 }
 
 /* A stream cannot go on by what the history knows of it: where it publishes is not in there. */

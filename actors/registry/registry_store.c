@@ -190,7 +190,7 @@ static size_t record_add(struct registry_store *self, size_t used, const struct 
 	return used + (size_t)length;
 }
 
-static struct text key_of(char key[STORE_KEY_MAX], const char *prefix, struct text rest)
+struct text registry_store_key(char key[STORE_KEY_MAX], const char *prefix, struct text rest)
 {
 	size_t length = strlen(prefix);
 
@@ -200,13 +200,19 @@ static struct text key_of(char key[STORE_KEY_MAX], const char *prefix, struct te
 	return (struct text){ key, (uint32_t)length + rest.length };
 }
 
+struct text registry_store_gateway_key(char key[STORE_KEY_MAX], uint64_t incarnation)
+{
+	(void)snprintf(key, STORE_KEY_MAX, "g/%016" PRIx64, incarnation);
+	return text_of(key);
+}
+
 static int put_user(struct registry_store *self, struct text user_id)
 {
 	const struct state *state = &self->core->state;
 	const struct state_user *user = state_user_find(state, user_id);
 	char key[STORE_KEY_MAX];
 	int error = 0;
-	struct store_put *put = put_new(self, key_of(key, "u/", user_id), &error);
+	struct store_put *put = put_new(self, registry_store_key(key, "u/", user_id), &error);
 	struct state_record record;
 	struct stream_event row;
 	size_t used = 1;
@@ -228,9 +234,7 @@ static int put_gateway(struct registry_store *self, uint64_t incarnation)
 	const struct state_gateway *gateway = state_gateway_find(&self->core->state, incarnation);
 	char key[STORE_KEY_MAX];
 	int error = 0;
-
-	(void)snprintf(key, sizeof key, "g/%016" PRIx64, incarnation);
-	struct store_put *put = put_new(self, text_of(key), &error);
+	struct store_put *put = put_new(self, registry_store_gateway_key(key, incarnation), &error);
 	struct stream_event row;
 
 	if (!put || !gateway)
@@ -286,7 +290,7 @@ static int put_mark(struct registry_store *self, const struct peer_mark *mark)
 	char prefix[NAME_MAX_BYTES];
 
 	(void)snprintf(prefix, sizeof prefix, "p/%s/", words_name(&role_words, mark->role));
-	struct store_put *put = put_new(self, key_of(key, prefix, mark->name), &error);
+	struct store_put *put = put_new(self, registry_store_key(key, prefix, mark->name), &error);
 
 	if (!put)
 		return error;
@@ -335,6 +339,8 @@ static int put_forgotten(struct registry_store *self)
  */
 static int move_lost(struct registry_store *self, const struct stream_event *event, size_t *moved)
 {
+	int r;
+
 	for (uint32_t i = 0; i < self->lost_count; i++) {
 		const struct registry_store_lost *lost = &self->lost[i];
 		struct text key = { lost->key, lost->length };
@@ -350,7 +356,9 @@ static int move_lost(struct registry_store *self, const struct stream_event *eve
 		return put_gateways(self);
 	case BUCKET_DEPLOYMENT:
 		return put_deployments(self);
-	case BUCKET_NONE:
+	case BUCKET_NONE: /* it may have been either of these */
+		r = put_gateways(self);
+		return r == 0 ? put_deployments(self) : r;
 	case BUCKET_USER:
 	case BUCKET_PEER:
 		break;

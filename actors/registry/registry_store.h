@@ -59,6 +59,10 @@ struct registry_store {
 	uint32_t lost_count;
 };
 
+/* registry_store_key(), registry_store_gateway_key() - keys, as above; the text lies in @key. */
+struct text registry_store_key(char key[STORE_KEY_MAX], const char *prefix, struct text rest);
+struct text registry_store_gateway_key(char key[STORE_KEY_MAX], uint64_t incarnation);
+
 /* registry_store_init() - Return: 0 or -ENOMEM.  @store is borrowed until registry_store_fini(). */
 int registry_store_init(struct registry_store *self, struct store *store);
 void registry_store_fini(struct registry_store *self);
@@ -70,6 +74,12 @@ void registry_store_fini(struct registry_store *self);
  */
 int registry_store_load(struct registry_store *self, struct registry *core, int64_t now_ms,
 			struct store_fault *fault);
+
+/* registry_store_past() - then: what was lost, and what the history still knows of it.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int registry_store_past(struct registry_store *self);
 
 /* registry_store_commit() - see struct store_port; also tells the core whether there is room. */
 int registry_store_commit(struct registry_store *self, const struct stream_event *const *events,

@@ -241,35 +241,6 @@ static void failed_load(struct store_fault *fault, int error, const char *troubl
 					: "");
 }
 
-/* What the history still knows of whom the records do not. */
-static int load_past(struct loading *loading)
-{
-	struct registry_store *self = loading->self;
-	struct store_query query = { .from = store_oldest(self->store) };
-	struct stream_event event;
-	struct store_row row;
-	int r = 0;
-
-	registry_load_damage(self->core, self->damage, self->lost_count);
-	while (r == 0 && store_history(self->store, &query, &row) == 0) {
-		const uint8_t *bytes = (const uint8_t *)row.event.bytes;
-		struct wire wire = { bytes, bytes + row.event.length };
-
-		query.from = row.seq + 1;
-		/* As a record, none may be newer than the head. */
-		if (stream_event_read(&wire, &event) == 0 && event.seq == row.seq &&
-		    event.epoch < self->core->next_epoch)
-			r = registry_load_past(self->core, &event);
-	}
-	if (r == 0)
-		r = registry_load_past_end(self->core);
-	return r == 0 ? 0
-		      : refuse(loading->fault, -ENOSPC,
-			       "no room left; raise registry.users_max, apps_max, streams_max or "
-			       "text_bytes_max",
-			       TEXT("that was damaged"));
-}
-
 int registry_store_load(struct registry_store *self, struct registry *core, int64_t now_ms,
 			struct store_fault *fault)
 {
@@ -284,7 +255,7 @@ int registry_store_load(struct registry_store *self, struct registry *core, int6
 	if (r == 0)
 		r = store_load_damaged(self->store, load_damaged, &loading);
 	if (r == 0 && self->lost_count > 0)
-		r = load_past(&loading);
+		r = registry_store_past(self);
 	if (r < 0 && fault->reason[0] == '\0')
 		failed_load(fault, r, store_trouble(self->store));
 	if (r < 0)

@@ -47,14 +47,13 @@ static void hello(struct peer gateway, const char *name)
 	commit();
 }
 
-static void open_with(uint64_t rows)
+static void open_of(uint64_t rows, const struct registry_options *options)
 {
 	const struct store_limits limits = { .history_rows_max = rows,
 					     .history_age_ms = INT64_MAX / 2 };
-	struct registry_options options = bench_options();
 	size_t gateways;
 
-	bench_open(&options);
+	bench_open(options);
 	gateways = bench.registry.seq;
 	cr_assert_eq(store_open(&store, "memory", &limits, &fault), 0);
 	cr_assert_eq(registry_store_init(&records, store), 0);
@@ -68,6 +67,21 @@ static void open_with(uint64_t rows)
 		state_gateway_row(gateway, &event);
 		cr_assert_eq(registry_store_commit(&records, &list, 1, NULL, 0), 0);
 	}
+}
+
+static void open_with(uint64_t rows)
+{
+	const struct registry_options options = bench_options();
+
+	open_of(rows, &options);
+}
+
+static void open_small(uint32_t users_max)
+{
+	struct registry_options options = bench_options();
+
+	options.state.users_max = users_max;
+	open_of(ROWS, &options);
 }
 
 static void setup(void)
@@ -110,7 +124,7 @@ static void rot(const char *key)
 {
 	struct text found;
 
-	for (uint64_t pick = 0; pick < 64; pick++) {
+	for (uint64_t pick = 0; pick < 400; pick++) {
 		cr_assert(store_memory_rot(store, pick, 77, &found));
 		if (text_is(found, key))
 			return;
@@ -435,5 +449,152 @@ Test(registry_damage, many_are_told_of_in_steps, .init = setup, .fini = teardown
 	cr_assert_gt(steps, 2);
 	cr_assert_eq(told_of, REGISTRY_DAMAGE_MAX);
 	cr_assert_eq(store_quarantined(store), REGISTRY_DAMAGE_MAX);
+	one_more_life();
+}
+
+static void leaves(const char *user, uint64_t link)
+{
+	glasses_down(user, link);
+	commit();
+	timer(TIMER_SESSION_GRACE, user, "", the_user(user)->link_seq);
+	commit();
+}
+
+static void come_and_go(const char *user, uint64_t link, bool with_app)
+{
+	glasses_up(user, link);
+	commit();
+	if (with_app)
+		app_runs(user, "pa", link + 100);
+	leaves(user, link);
+}
+
+static void many_are_here(unsigned count)
+{
+	char user[16];
+
+	for (unsigned i = 0; i < count; i++) {
+		(void)snprintf(user, sizeof user, "u%u@x", i);
+		glasses_up(user, 20 + i);
+		commit();
+	}
+}
+
+/* The record has gone, and a damaged one is there under a name that is nobody's. */
+static void rot_key(const char *key)
+{
+	put_raw(key, (struct text){ 0 });
+	put_raw("u/nobody", TEXT("\x01\xc1"));
+}
+
+/* All of yesterday were here at once; so are all of today.  Together they are too many. */
+static void yesterday_and_today(void)
+{
+	static const char *const yesterday[] = { "a@x", "b@x", "c@x" };
+
+	open_small(4);
+	for (unsigned i = 0; i < 3; i++) {
+		glasses_up(yesterday[i], 10 + i);
+		commit();
+	}
+	for (unsigned i = 0; i < 3; i++)
+		leaves(yesterday[i], 10 + i);
+	cr_assert_eq(bench.registry.state.users_count, 0);
+	many_are_here(3);
+}
+
+Test(registry_damage, users_of_yesterday_take_no_room, .fini = teardown)
+{
+	yesterday_and_today();
+	rot("u/u0@x");
+	next_life();
+	expect_quarantined(BUCKET_USER, "u0@x");
+	cr_assert_eq(later.state.sessions_count, 3);
+	one_more_life();
+}
+
+/* Whose it was is not known: the history is asked of everybody, and has too many. */
+Test(registry_damage, whom_there_is_no_room_for_is_left_out, .fini = teardown)
+{
+	yesterday_and_today();
+	rot_key("u/u0@x");
+	next_life();
+	cr_assert_not_null(told(EVENT_RECORD_REBUILT, 0));
+	cr_assert(text_is(told(EVENT_RECORD_REBUILT, 0)->user_id, "u0@x"));
+	cr_assert_null(told(EVENT_RECORD_REBUILT, 1));
+	cr_assert_eq(later.state.sessions_count, 3);
+	one_more_life();
+}
+
+Test(registry_damage, gateways_of_yesterday_take_no_room, .init = setup, .fini = teardown)
+{
+	char name[32];
+
+	streams(U, 11);
+	for (unsigned life = 1; life <= 2; life++)
+		for (unsigned i = 0; i < 100; i++) {
+			(void)snprintf(name, sizeof name, "old-%u", i);
+			hello((struct peer){ ROLE_GATEWAY, 1000 * life + i }, name);
+		}
+	rot("u/" U);
+	next_life();
+	expect_quarantined(BUCKET_USER, U);
+	one_more_life();
+	/* Of one of them, too. */
+	(void)snprintf(name, sizeof name, "g/%016x", 2050);
+	rot(name);
+	next_life();
+	cr_assert_not_null(state_gateway_find(&later.state, 2050));
+	cr_assert_null(state_gateway_find(&later.state, 1050));
+	one_more_life();
+}
+
+/* The one that is remembered has a sound record; of those that were forgotten nothing is made. */
+Test(registry_damage, who_is_remembered_stays_so, .fini = teardown)
+{
+	open_small(8);
+	come_and_go("a@x", 10, true);
+	come_and_go("b@x", 11, true);
+	come_and_go("c@x", 12, true);
+	many_are_here(7);
+	cr_assert_eq(bench.registry.state.dormant_count, 1);
+	rot("u/u0@x");
+	next_life();
+	cr_assert(text_is(told(EVENT_RECORD_REBUILT, 0)->user_id, "u0@x"));
+	cr_assert_null(told(EVENT_RECORD_REBUILT, 1), "one was damaged");
+	cr_assert_not_null(state_user_find(&later.state, TEXT("c@x")));
+	one_more_life();
+}
+
+/* Likewise if the history is asked of everybody: who was forgotten makes room again. */
+Test(registry_damage, who_was_forgotten_displaces_nobody, .fini = teardown)
+{
+	open_small(8);
+	come_and_go("a@x", 10, true);
+	come_and_go("b@x", 11, true);
+	come_and_go("c@x", 12, true);
+	many_are_here(7);
+	rot_key("u/u6@x");
+	next_life();
+	cr_assert_not_null(state_user_find(&later.state, TEXT("c@x")), "its record is sound");
+	cr_assert_eq(later.state.sessions_count, 7);
+	cr_assert(text_is(told(EVENT_RECORD_REBUILT, 0)->user_id, "u6@x"));
+	cr_assert_null(told(EVENT_RECORD_REBUILT, 1));
+	one_more_life();
+}
+
+/* What the history has of it is not asked for by its name. */
+Test(registry_damage, a_gateway_whose_key_says_nothing, .init = setup, .fini = teardown)
+{
+	char key[32];
+
+	hello((struct peer){ ROLE_GATEWAY, 0xabc }, "gateway-9");
+	streams(U, 11);
+	(void)snprintf(key, sizeof key, "g/%016x", 0xabc);
+	put_raw(key, (struct text){ 0 });
+	put_raw("g/nothing", TEXT("\x01\xc1"));
+	next_life();
+	cr_assert_not_null(state_gateway_find(&later.state, 0xabc), "made up of the history");
+	cr_assert_null(told(EVENT_RECORD_REBUILT, 0));
 	one_more_life();
 }
