@@ -62,6 +62,11 @@ static uint64_t check_text(struct text text, uint64_t seed)
 	return XXH3_64bits_withSeed(text.bytes, text.length, seed);
 }
 
+uint64_t store_key_hash(struct text key)
+{
+	return check_text(key, 0);
+}
+
 uint64_t store_record_check(struct text key, struct text data)
 {
 	return check_text(data, check_text(key, 0));

@@ -53,8 +53,12 @@ struct store_put {
 
 /* A record to be moved into quarantine, with its bytes, before the puts: nothing reads it there. */
 struct store_move {
-	struct text key; /* as store_load() or store_load_damaged() gave it */
+	/* As store_load() or store_load_damaged() gave it.  One longer than STORE_KEY_MAX is left
+	 * out, and then @key_hash tells which it was.
+	 */
+	struct text key;
 	enum damage reason;
+	uint64_t key_hash; /* see store_key_hash(); 0: of @key */
 };
 
 struct store_batch {
@@ -117,6 +121,9 @@ struct store_head store_head(const struct store *store);
 typedef int store_record_fn(void *context, struct text key, struct text data);
 int store_load(struct store *store, store_record_fn *each, void *context);
 int store_load_damaged(struct store *store, store_record_fn *each, void *context);
+
+/* store_key_hash() - what tells keys of any length apart. */
+uint64_t store_key_hash(struct text key);
 
 /* store_commit() - make @batch durable as a whole or not at all.
  *

@@ -15,32 +15,6 @@
 
 /* Statements ------------------------------------------------------------------------------ */
 
-static sqlite3_stmt *bind_number(sqlite3_stmt *statement, int index, int64_t number)
-{
-	(void)sqlite3_bind_int64(statement, index, number); /* cannot fail: the index is right */
-	return statement;
-}
-
-/* An empty text may have no bytes at all, which SQLite would take for NULL. */
-static void bind_text(sqlite3_stmt *statement, int index, struct text text)
-{
-	(void)sqlite3_bind_text(statement, index, text.length ? text.bytes : "", (int)text.length,
-				SQLITE_STATIC);
-}
-
-static void bind_blob(sqlite3_stmt *statement, int index, struct text text)
-{
-	(void)sqlite3_bind_blob(statement, index, text.length ? text.bytes : "", (int)text.length,
-				SQLITE_STATIC);
-}
-
-static struct text column_text(sqlite3_stmt *statement, int index)
-{
-	const char *bytes = sqlite3_column_blob(statement, index);
-
-	return (struct text){ bytes, (uint32_t)sqlite3_column_bytes(statement, index) };
-}
-
 int sqlite_step(struct sqlite *self, enum statement which)
 {
 	int code = sqlite3_step(self->statements[which]);
@@ -58,7 +32,7 @@ static enum store_event_type break_down(struct sqlite *self, const char *doing, 
 			   sqlite3_errstr(code), code);
 }
 
-static int read_failed(struct sqlite *self, const char *doing, int code)
+int sqlite_read_failed(struct sqlite *self, const char *doing, int code)
 {
 	int primary = code & 0xff;
 
@@ -167,25 +141,6 @@ static int write_puts(struct sqlite *self, const struct store_batch *batch)
 	return code;
 }
 
-static int write_moves(struct sqlite *self, const struct store_batch *batch)
-{
-	int code = SQLITE_OK;
-
-	for (size_t i = 0; i < batch->move_count && code == SQLITE_OK; i++) {
-		const struct store_move *move = &batch->moves[i];
-
-		bind_text(self->statements[RECORD_COPY], 1, move->key);
-		bind_text(self->statements[RECORD_COPY], 2,
-			  text_of(words_name(&damage_words, move->reason)));
-		bind_number(self->statements[RECORD_COPY], 3, (int64_t)self->base.head.seq);
-		code = sqlite_step(self, RECORD_COPY);
-		bind_text(self->statements[RECORD_LEAVE], 1, move->key);
-		if (code == SQLITE_OK)
-			code = sqlite_step(self, RECORD_LEAVE);
-	}
-	return code;
-}
-
 static int write_rows(struct sqlite *self, const struct store_batch *batch)
 {
 	sqlite3_stmt *statement = self->statements[ROW_PUT];
@@ -210,7 +165,7 @@ static int write_batch(struct sqlite *self, const void *argument)
 	const struct store_batch *batch = argument;
 	const struct store_head head = { self->base.head.seq + batch->row_count,
 					 batch->next_epoch };
-	int code = write_moves(self, batch);
+	int code = sqlite_move(self, batch);
 
 	if (code == SQLITE_OK)
 		code = write_puts(self, batch);
@@ -231,7 +186,7 @@ static enum store_event_type sqlite_commit(struct store *store, const struct sto
 
 	self->loaded.known = false;
 	if (result == STORE_COMMITTED)
-		store->quarantined += batch->move_count;
+		sqlite_moved(self);
 	if (result == STORE_COMMITTED && batch->row_count > 0 && store->oldest == 0) {
 		store->oldest = batch->rows[0].seq;
 		self->oldest_at_ms = batch->rows[0].at_ms;
@@ -240,63 +195,6 @@ static enum store_event_type sqlite_commit(struct store *store, const struct sto
 }
 
 /* Reading --------------------------------------------------------------------------------- */
-
-/* The sum of the checks of all keys is the same for the table and its index, unless either is
- * damaged.  A key that is one in the table and another in the index would be put twice, and never
- * leave.
- */
-static int mend_index(struct sqlite *self)
-{
-	sqlite3_stmt *statement = self->statements[RECORD_KEYS];
-	uint64_t keys = 0;
-	int code;
-
-	while ((code = sqlite3_step(statement)) == SQLITE_ROW)
-		keys += store_record_check(column_text(statement, 0), (struct text){ 0 });
-	(void)sqlite3_reset(statement);
-	if (code != SQLITE_DONE || keys == self->loaded.keys)
-		return code == SQLITE_DONE ? SQLITE_OK : code;
-	return sqlite3_exec(self->db, "REINDEX record", NULL, NULL, NULL);
-}
-
-static int read_records(struct sqlite *self, bool damaged, store_record_fn *each, void *context,
-			int *r)
-{
-	sqlite3_stmt *statement = self->statements[RECORDS];
-	int code;
-
-	self->loaded.damaged = self->loaded.keys = 0;
-	while ((code = sqlite3_step(statement)) == SQLITE_ROW && *r == 0) {
-		struct text key = column_text(statement, 0), data = column_text(statement, 1);
-		uint64_t check = (uint64_t)sqlite3_column_int64(statement, 2);
-		bool is_damaged = check != store_record_check(key, data);
-
-		self->loaded.keys += store_record_check(key, (struct text){ 0 });
-		self->loaded.damaged += is_damaged;
-		if (is_damaged == damaged)
-			*r = each(context, key, data);
-	}
-	(void)sqlite3_reset(statement);
-	self->loaded.known = code == SQLITE_DONE && *r == 0;
-	return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
-}
-
-static int sqlite_load(struct store *store, bool damaged, store_record_fn *each, void *context)
-{
-	struct sqlite *self = sqlite_of(store);
-	int code = SQLITE_OK, r = 0;
-
-	if (store->broken)
-		return err_raise(-EIO);
-	/* That there are none is known already, nearly always. */
-	if (!damaged || !self->loaded.known || self->loaded.damaged > 0)
-		code = read_records(self, damaged, each, context, &r);
-	if (code == SQLITE_OK && damaged && self->loaded.known)
-		code = mend_index(self);
-	if (code != SQLITE_OK)
-		return err_raise(read_failed(self, "load", code));
-	return r;
-}
 
 static struct text keep(char **to, struct text text)
 {
@@ -368,7 +266,7 @@ static int read_ahead(struct sqlite *self, sqlite3_stmt *statement, char *to)
 	}
 	return code == SQLITE_ROW || code == SQLITE_DONE
 		       ? 0
-		       : read_failed(self, "reading history", code);
+		       : sqlite_read_failed(self, "reading history", code);
 }
 
 static int give_row(struct sqlite *self, sqlite3_stmt *statement, const struct store_query *query,
@@ -379,7 +277,7 @@ static int give_row(struct sqlite *self, sqlite3_stmt *statement, const struct s
 
 	forget_ahead(self);
 	if (!copy_row(self, &to, row))
-		return read_failed(self, "reading history", SQLITE_CORRUPT);
+		return sqlite_read_failed(self, "reading history", SQLITE_CORRUPT);
 	if (wants_all(query))
 		self->ahead.given = row->seq;
 	return goes_on ? read_ahead(self, statement, to) : 0;
@@ -419,7 +317,8 @@ static int find_row(struct sqlite *self, sqlite3_stmt *statement, const struct s
 			*out = row;
 		return r;
 	}
-	return code == SQLITE_DONE ? STORE_E_END : read_failed(self, "reading history", code);
+	return code == SQLITE_DONE ? STORE_E_END
+				   : sqlite_read_failed(self, "reading history", code);
 }
 
 static int sqlite_history(struct store *store, const struct store_query *query,
@@ -490,7 +389,7 @@ static bool prune(struct sqlite *self, int64_t wall_ms)
 		return false;
 	code = find_cut(self, wall_ms, &cut, &at_ms);
 	if (code != SQLITE_OK) {
-		(void)read_failed(self, "pruning history", code);
+		(void)sqlite_read_failed(self, "pruning history", code);
 		return false;
 	}
 	if (write_durably(self, write_prune, &cut) != STORE_COMMITTED)

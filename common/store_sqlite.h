@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* store_sqlite.h - the insides of the SQLite engine: how it runs (store_sqlite.c) and how it comes
- * to be (store_sqlite_open.c).  Only these two see SQLite, and they see it here.
+/* store_sqlite.h - the insides of the SQLite engine: how it runs (store_sqlite.c), how it
+ * comes to be (store_sqlite_open.c) and how its records are read (store_sqlite_records.c).  Only
+ * these see SQLite, and they see it here.
  */
 #pragma once
 
@@ -18,6 +19,7 @@ enum statement {
 	HEAD_SET,
 	RECORD_PUT,
 	RECORD_DELETE,
+	RECORD_FIND,
 	RECORD_COPY,
 	RECORD_LEAVE,
 	RECORDS,
@@ -44,6 +46,14 @@ struct sqlite {
 		uint64_t damaged; /* records that it left out */
 		uint64_t keys; /* sum of the checks of all keys */
 	} loaded;
+	/* Where damaged records lie, as of the last load of them: their keys cannot be trusted. */
+	struct sqlite_damaged {
+		int64_t rowid;
+		uint64_t key_hash;
+		bool moving, moved; /* in the open transaction; durably */
+	} * damaged;
+	size_t damaged_count, damaged_size;
+	uint64_t moved_count; /* by the open transaction */
 	char path[STORE_PATH_MAX + 1];
 	char scratch[STORE_ROW_MAX]; /* the row that store_history() gave out, and those ahead */
 	struct {
@@ -64,12 +74,41 @@ static inline bool sqlite_full(int code)
 	return (code & 0xff) == SQLITE_FULL;
 }
 
+static inline sqlite3_stmt *bind_number(sqlite3_stmt *statement, int index, int64_t number)
+{
+	(void)sqlite3_bind_int64(statement, index, number); /* cannot fail: the index is right */
+	return statement;
+}
+
+/* An empty text may have no bytes at all, which SQLite would take for NULL. */
+static inline void bind_text(sqlite3_stmt *statement, int index, struct text text)
+{
+	(void)sqlite3_bind_text(statement, index, text.length ? text.bytes : "", (int)text.length,
+				SQLITE_STATIC);
+}
+
+static inline void bind_blob(sqlite3_stmt *statement, int index, struct text text)
+{
+	(void)sqlite3_bind_blob(statement, index, text.length ? text.bytes : "", (int)text.length,
+				SQLITE_STATIC);
+}
+
+static inline struct text column_text(sqlite3_stmt *statement, int index)
+{
+	const char *bytes = sqlite3_column_blob(statement, index);
+
+	return (struct text){ bytes, (uint32_t)sqlite3_column_bytes(statement, index) };
+}
+
 /* sqlite_step() - run a statement that gives no rows; it is reset at once, because an open one
  * would hold up COMMIT.
  *
  * Return: SQLITE_OK or what is wrong.
  */
 int sqlite_step(struct sqlite *self, enum statement which);
+
+/* sqlite_read_failed() - nothing is tried again on this handle: -EUCLEAN or -EIO. */
+int sqlite_read_failed(struct sqlite *self, const char *doing, int code);
 
 /* sqlite_checkpoint() - move the log into the database.
  *
@@ -90,3 +129,12 @@ int sqlite_open(struct store **out, const char *path, const struct store_limits 
 
 /* sqlite_close() - of struct store_engine; takes what is half open. */
 void sqlite_close(struct store *store);
+
+/* sqlite_load() - of struct store_engine. */
+int sqlite_load(struct store *store, bool damaged, store_record_fn *each, void *context);
+
+/* sqlite_move() - the moves of @batch, in the open transaction: SQLITE_OK or what is wrong.
+ * sqlite_moved() - it is durable.
+ */
+int sqlite_move(struct sqlite *self, const struct store_batch *batch);
+void sqlite_moved(struct sqlite *self);

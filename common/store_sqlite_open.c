@@ -31,12 +31,12 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
 	[RECORD_PUT] = "INSERT INTO record(key, data, xxh3) VALUES(?1, ?2, ?3) ON CONFLICT(key)"
 		       " DO UPDATE SET data = excluded.data, xxh3 = excluded.xxh3",
 	[RECORD_DELETE] = "DELETE FROM record WHERE key = ?1",
-	/* By the key in the table, not by the one in the index: either may be damaged. */
+	[RECORD_FIND] = "SELECT rowid FROM record WHERE key = ?1",
 	[RECORD_COPY] = "INSERT INTO quarantine(seq, reason, key, data, xxh3)"
-			" SELECT ?3, ?2, key, data, xxh3 FROM record WHERE +key = ?1",
-	[RECORD_LEAVE] = "DELETE FROM record WHERE +key = ?1",
+			" SELECT ?3, ?2, key, data, xxh3 FROM record WHERE rowid = ?1",
+	[RECORD_LEAVE] = "DELETE FROM record WHERE rowid = ?1",
 	/* As they lie: by key each would be looked up from the index. */
-	[RECORDS] = "SELECT key, data, xxh3 FROM record",
+	[RECORDS] = "SELECT key, data, xxh3, rowid FROM record",
 	[RECORD_KEYS] = "SELECT key FROM record INDEXED BY sqlite_autoindex_record_1",
 	[ROW_PUT] = "INSERT INTO history(seq, at_ms, user_id, stream_id, data, xxh3)"
 		    " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
@@ -80,6 +80,7 @@ void sqlite_close(struct store *store)
 		(void)sqlite3_db_config(self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_close(self->db);
 	store_reserve_fini(&self->reserve);
+	free(self->damaged);
 	free(self);
 }
 

@@ -348,7 +348,9 @@ static int move_lost(struct registry_store *self, const struct stream_event *eve
 		if (self->damage[i].key_hash != event->record_quarantined.key_hash)
 			continue;
 		self->moves[(*moved)++] =
-			(struct store_move){ key, (enum damage)self->damage[i].reason };
+			(struct store_move){ .key = key,
+					     .reason = (enum damage)self->damage[i].reason,
+					     .key_hash = self->damage[i].key_hash };
 		break;
 	}
 	switch ((enum bucket)event->record_quarantined.bucket) {

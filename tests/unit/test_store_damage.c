@@ -75,7 +75,7 @@ static const char *damaged(void)
 
 static void move(struct text key)
 {
-	const struct store_move moved = { key, DAMAGE_CHECK };
+	const struct store_move moved = { .key = key, .reason = DAMAGE_CHECK };
 
 	stage_commit(&(struct store_batch){ .moves = &moved,
 					    .move_count = 1,
@@ -167,6 +167,61 @@ Test(store_damage, a_key)
 	cr_assert_eq(in_table, 1);
 }
 
+/* What was a text is none any more, in the table only: SQLite finds it by no key. */
+Test(store_damage, the_type_of_a_key)
+{
+	for (unsigned value = 0; value < 2; value++) {
+		make();
+		stage_close();
+		change_bytes("\x04\x1f\x16\x06u/alice@xbytes",
+			     value ? "\x04\x1e\x16\x06u/alice@xbytez"
+				   : "\x04\x1e\x16\x06u/alice@xbytes",
+			     0);
+		stage_open("sqlite", &stage_limits);
+		cr_assert_str_eq(damaged(), "u/alice@x ", "value %u", value);
+		cr_assert_null(strstr(stage_records(), "alice"));
+		move(TEXT("u/alice@x"));
+		cr_assert_str_eq(damaged(), "");
+		cr_assert_eq(store_quarantined(stage_store), 1);
+		stage_put("u/alice@x", "anew");
+		cr_assert_not_null(strstr(stage_records(), "u/alice@x=anew"));
+		stage_reopen();
+		cr_assert_str_eq(damaged(), "");
+		stage_end();
+		stage_begin();
+	}
+}
+
+Test(store_damage, keys_that_are_none)
+{
+	const struct store_move moved[] = { { .reason = DAMAGE_CHECK },
+					    { .reason = DAMAGE_CHECK } };
+
+	make();
+	stage_close();
+	execute("UPDATE record SET key = NULL WHERE key IN ('m', %Q)", "u/alice@x");
+	stage_open("sqlite", &stage_limits);
+	cr_assert_str_eq(damaged(), "  ");
+	stage_commit(&(struct store_batch){ .moves = moved,
+					    .move_count = 2,
+					    .next_epoch = store_head(stage_store).next_epoch });
+	cr_assert_str_eq(damaged(), "");
+	cr_assert_eq(store_quarantined(stage_store), 2);
+	stage_reopen();
+	cr_assert_str_eq(damaged(), "");
+	cr_assert_eq(store_quarantined(stage_store), 2);
+}
+
+/* What is not there is not counted. */
+Test(store_damage, a_key_of_nobody_is_not_moved)
+{
+	make();
+	move(TEXT("u/nobody"));
+	cr_assert_eq(store_quarantined(stage_store), 0);
+	stage_reopen();
+	cr_assert_eq(store_quarantined(stage_store), 0);
+}
+
 /* Which of the two is right cannot be known by the key that both have. */
 Test(store_damage, a_key_that_became_that_of_another)
 {
@@ -232,8 +287,8 @@ Test(store_damage, rows_are_passed_over_and_counted)
 
 Test(store_damage, a_commit_that_fails_moves_nothing)
 {
-	const struct store_move moved = { TEXT("m"), DAMAGE_CHECK };
-	const struct store_move nameless = { TEXT("m"), DAMAGE_NONE };
+	const struct store_move moved = { .key = TEXT("m"), .reason = DAMAGE_CHECK };
+	const struct store_move nameless = { .key = TEXT("m"), .reason = DAMAGE_NONE };
 	struct store_batch batch = { .moves = &nameless, .move_count = 1 };
 
 	make();
