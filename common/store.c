@@ -100,6 +100,11 @@ bool store_too_old(const struct store *store, int64_t at_ms, int64_t now_ms)
 	return at_ms < now_ms - store->limits.history_age_ms;
 }
 
+bool store_is_ahead(int64_t at_ms, int64_t now_ms)
+{
+	return at_ms > now_ms + STORE_CLOCK_STEP_MS;
+}
+
 int store_open(struct store **out, const char *uri, const struct store_limits *limits,
 	       struct store_fault *fault)
 {

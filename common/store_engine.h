@@ -75,6 +75,11 @@ bool store_row_matches(const struct store_query *query, const struct store_row *
 /* store_too_old() - has a row of @at_ms to go at @now_ms, for its age?  Both are Unix time. */
 bool store_too_old(const struct store *store, int64_t at_ms, int64_t now_ms);
 
+/* store_is_ahead() - is a row of @at_ms of a time that has not come yet at @now_ms?  The wall clock
+ * was wrong then: how old the row is follows from the next one.
+ */
+bool store_is_ahead(int64_t at_ms, int64_t now_ms);
+
 /* Versions of the tables and values of an SQLite store: ours, and the ways up to it. */
 struct store_migration {
 	int from; /* to the next one; 0 ends the list */

@@ -319,9 +319,17 @@ static bool memory_tend(struct store *store, int64_t wall_ms)
 {
 	struct memory *self = memory_of(store);
 
-	while (self->first_seq < self->next_seq &&
-	       store_too_old(store, row_of(self, self->first_seq)->at_ms, wall_ms))
-		drop_oldest(self);
+	/* Rows are as old as the next one whose time can be believed. */
+	for (uint64_t seq = self->first_seq; seq < self->next_seq; seq++) {
+		int64_t at_ms = row_of(self, seq)->at_ms;
+
+		if (store_is_ahead(at_ms, wall_ms))
+			continue;
+		if (!store_too_old(store, at_ms, wall_ms))
+			break;
+		while (self->first_seq <= seq)
+			drop_oldest(self);
+	}
 	return false;
 }
 

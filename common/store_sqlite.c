@@ -187,10 +187,8 @@ static enum store_event_type sqlite_commit(struct store *store, const struct sto
 	self->loaded.known = false;
 	if (result == STORE_COMMITTED)
 		sqlite_moved(self);
-	if (result == STORE_COMMITTED && batch->row_count > 0 && store->oldest == 0) {
+	if (result == STORE_COMMITTED && batch->row_count > 0 && store->oldest == 0)
 		store->oldest = batch->rows[0].seq;
-		self->oldest_at_ms = batch->rows[0].at_ms;
-	}
 	return result;
 }
 
@@ -345,58 +343,88 @@ static int sqlite_history(struct store *store, const struct store_query *query,
 
 /* Housekeeping ---------------------------------------------------------------------------- */
 
-static bool has_to_go(const struct sqlite *self, uint64_t seq, int64_t at_ms, int64_t wall_ms)
+static bool stays(const struct sqlite *self, int64_t wall_ms)
 {
-	return self->base.head.seq - seq >= self->base.limits.history_rows_max ||
-	       store_too_old(&self->base, at_ms, wall_ms);
+	return self->age.known && !store_is_ahead(self->age.at_ms, wall_ms) &&
+	       !store_too_old(&self->base, self->age.at_ms, wall_ms);
 }
 
-/* The first row that stays, or the one after as many as one step may take; seq 0: none. */
-static int find_cut(struct sqlite *self, int64_t wall_ms, uint64_t *seq, int64_t *at_ms)
+/* Rows are as old as the next one whose time can be believed: go on to the first of these that
+ * stays, by at most STORE_SCAN_MAX rows.
+ */
+static int judge_rows(struct sqlite *self, int64_t wall_ms)
 {
-	sqlite3_stmt *statement = bind_number(self->statements[ROWS_OLDEST], 1, PRUNE_ROWS_MAX + 1);
-	int code, count = 0;
+	sqlite3_stmt *statement =
+		bind_number(self->statements[ROWS_AGE], 1, (int64_t)self->age.next);
+	const uint64_t end = self->age.next + STORE_SCAN_MAX;
+	int code;
 
-	*seq = 0;
+	bind_number(bind_number(statement, 2, (int64_t)end), 3, wall_ms + STORE_CLOCK_STEP_MS);
+	self->age.next = end <= self->base.head.seq ? end : self->base.head.seq + 1;
+	self->age.known = false;
 	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-		*seq = (uint64_t)sqlite3_column_int64(statement, 0);
-		*at_ms = sqlite3_column_int64(statement, 1);
-		if (count++ == PRUNE_ROWS_MAX || !has_to_go(self, *seq, *at_ms, wall_ms))
-			break;
-		*seq = 0;
+		struct store_row row = row_of(statement);
+
+		if (!is_sound(statement, &row))
+			continue;
+		if (store_too_old(&self->base, row.at_ms, wall_ms)) {
+			self->age.gone = row.seq + 1;
+			continue;
+		}
+		self->age.next = row.seq;
+		self->age.at_ms = row.at_ms;
+		self->age.known = true;
+		break;
 	}
 	(void)sqlite3_reset(statement);
 	return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* True if there is more to be done. */
+static bool look_at_age(struct sqlite *self, int64_t wall_ms)
+{
+	int code;
+
+	if (self->age.next < self->base.oldest) {
+		self->age.next = self->base.oldest;
+		self->age.known = false;
+	}
+	if (wall_ms == STORE_AGELESS_MS || stays(self, wall_ms) ||
+	    self->age.next > self->base.head.seq)
+		return false;
+	code = judge_rows(self, wall_ms);
+	if (code != SQLITE_OK)
+		(void)sqlite_read_failed(self, "pruning history", code);
+	return code == SQLITE_OK && (self->age.gone > self->base.oldest ||
+				     (!self->age.known && self->age.next <= self->base.head.seq));
 }
 
 static int write_prune(struct sqlite *self, const void *argument)
 {
 	const uint64_t *cut = argument;
 
-	bind_number(self->statements[ROWS_PRUNE], 1, *cut ? (int64_t)*cut : INT64_MAX);
+	bind_number(self->statements[ROWS_PRUNE], 1, (int64_t)*cut);
 	return sqlite_step(self, ROWS_PRUNE);
 }
 
-/* True if rows went: there may be more.  A full disk ends it, until the next idle moment. */
+/* True if there may be more.  A full disk ends it, until the next idle moment. */
 static bool prune(struct sqlite *self, int64_t wall_ms)
 {
-	uint64_t cut;
-	int64_t at_ms = 0;
-	int code;
+	const uint64_t seq = self->base.head.seq, rows_max = self->base.limits.history_rows_max;
+	uint64_t cut = seq >= rows_max ? seq - rows_max + 1 : 0;
 
-	if (self->base.oldest == 0 ||
-	    !has_to_go(self, self->base.oldest, self->oldest_at_ms, wall_ms))
+	if (self->base.oldest == 0)
 		return false;
-	code = find_cut(self, wall_ms, &cut, &at_ms);
-	if (code != SQLITE_OK) {
-		(void)sqlite_read_failed(self, "pruning history", code);
-		return false;
-	}
+	if (cut < self->age.gone)
+		cut = self->age.gone;
+	if (cut <= self->base.oldest)
+		return look_at_age(self, wall_ms);
+	if (cut > self->base.oldest + PRUNE_ROWS_MAX)
+		cut = self->base.oldest + PRUNE_ROWS_MAX;
 	if (write_durably(self, write_prune, &cut) != STORE_COMMITTED)
 		return false;
 	forget_ahead(self);
-	self->base.oldest = cut;
-	self->oldest_at_ms = at_ms;
+	self->base.oldest = cut <= seq ? cut : 0;
 	return true;
 }
 

@@ -27,7 +27,7 @@ enum statement {
 	ROW_PUT,
 	ROWS,
 	ROWS_OF_STREAM,
-	ROWS_OLDEST,
+	ROWS_AGE,
 	ROWS_PRUNE,
 	STATEMENT_COUNT,
 };
@@ -39,7 +39,12 @@ struct sqlite {
 	struct store_reserve reserve;
 	int wal_pages; /* in the log and not known to be in the database */
 	int wal_stuck; /* so many when a checkpoint last found the disk full */
-	int64_t oldest_at_ms; /* of the row base.oldest */
+	struct {
+		uint64_t gone; /* rows before it are too old */
+		uint64_t next; /* and those before it have no time that can be believed */
+		int64_t at_ms; /* of the row @next */
+		bool known; /* @at_ms is */
+	} age;
 	/* What the last whole store_load() has seen, until the next commit. */
 	struct {
 		bool known;

@@ -44,7 +44,8 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
 		 " WHERE seq >= ?1 ORDER BY seq",
 	[ROWS_OF_STREAM] = "SELECT seq, at_ms, user_id, stream_id, data, xxh3 FROM history"
 			   " WHERE stream_id = ?2 AND seq >= ?1 ORDER BY seq",
-	[ROWS_OLDEST] = "SELECT seq, at_ms FROM history ORDER BY seq LIMIT ?1",
+	[ROWS_AGE] = "SELECT seq, at_ms, user_id, stream_id, data, xxh3 FROM history"
+		     " WHERE seq >= ?1 AND seq < ?2 AND at_ms <= ?3 ORDER BY seq",
 	[ROWS_PRUNE] = "DELETE FROM history WHERE seq < ?1",
 };
 
@@ -233,8 +234,6 @@ static int recover(struct sqlite *self)
 		{ "SELECT count(*) FROM quarantine", &quarantined },
 		{ "SELECT ifnull(min(seq), 0) FROM history", &oldest },
 		{ "SELECT ifnull(max(seq), 0) FROM history", &newest },
-		{ "SELECT ifnull((SELECT at_ms FROM history ORDER BY seq LIMIT 1), 0)",
-		  &self->oldest_at_ms },
 	};
 	int code = SQLITE_OK;
 

@@ -285,6 +285,69 @@ Test(store_damage, rows_are_passed_over_and_counted)
 	cr_assert_eq(rows_of((struct text){ 0 }), 5, "and it goes on");
 }
 
+/* A wall clock that moves on by itself, for a year, in steps that are believed. */
+static void a_year(void)
+{
+	for (int64_t ms = 1000, end = ms + INT64_C(31536000000); ms < end; ms += 1800000)
+		(void)store_tend(stage_store, &(struct store_time){ .wall_ms = ms, .now_ms = ms });
+	cr_assert(!store_clock_doubted(stage_store));
+}
+
+static const struct store_limits an_hour = { .history_rows_max = 100000,
+					     .history_age_ms = 3600000,
+					     .reserve_bytes = STAGE_RESERVE };
+
+/* The oldest, one in between, and the newest. */
+Test(store_damage, the_time_of_a_row_holds_nothing_up)
+{
+	make();
+	stage_close();
+	execute("UPDATE history SET at_ms = 1 << 50 WHERE seq IN (1, 3)", "");
+	stage_open("sqlite", &an_hour);
+	a_year();
+	cr_assert_eq(store_oldest(stage_store), 0);
+	stage_rows(7, 9, INT64_C(31536000000));
+	stage_close();
+	execute("UPDATE history SET at_ms = 5 WHERE seq = 7", "");
+	stage_open("sqlite", &an_hour);
+	(void)store_tend(stage_store, &(struct store_time){ .wall_ms = INT64_C(31536000000) });
+	cr_assert_eq(store_oldest(stage_store), 7, "it is as old as the next one");
+}
+
+static void tend_until_idle(int64_t ms)
+{
+	while (store_tend(stage_store, &(struct store_time){ .wall_ms = ms, .now_ms = ms }))
+		;
+}
+
+/* The wall clock was wrong for a moment, or for long. */
+static void ahead_for(const char *engine, uint64_t rows)
+{
+	const int64_t now_ms = 1000 + INT64_C(31536000000);
+
+	stage_open(engine, &an_hour);
+	stage_rows(1, 2, 1000);
+	stage_rows(3, 2 + rows, INT64_C(1) << 50);
+	a_year();
+	cr_assert_eq(store_oldest(stage_store), 3, "nothing tells how old they are");
+	stage_rows(3 + rows, 8 + rows, now_ms);
+	tend_until_idle(now_ms + an_hour.history_age_ms);
+	cr_assert_eq(store_oldest(stage_store), 3);
+	tend_until_idle(now_ms + an_hour.history_age_ms + 1);
+	cr_assert_eq(store_oldest(stage_store), 0);
+}
+
+Test(store_damage, rows_of_a_time_that_has_not_come_hold_nothing_up)
+{
+	static const uint64_t counts[] = { 1, 2 * STORE_SCAN_MAX + 1 };
+
+	for (unsigned i = 0; i < 4; i++) {
+		ahead_for(i % 2 ? "memory" : "sqlite", counts[i / 2]);
+		stage_end();
+		stage_begin();
+	}
+}
+
 Test(store_damage, a_commit_that_fails_moves_nothing)
 {
 	const struct store_move moved = { .key = TEXT("m"), .reason = DAMAGE_CHECK };
