@@ -95,6 +95,9 @@ struct store_schema {
 int store_sqlite_open(struct store **out, const char *path, const struct store_limits *limits,
 		      const struct store_schema *schema, struct store_fault *fault);
 
+/* store_memory_rot_row() - for tests: damage the row @seq, which is there. */
+void store_memory_rot_row(struct store *store, uint64_t seq);
+
 /* store_memory_rot() - for tests: change bit @bit of the value of the record number @pick, in the
  * order of store_load(), counted around; @key: which it was, borrowed.
  *

@@ -315,6 +315,11 @@ static int memory_history(struct store *store, const struct store_query *query,
 	return STORE_E_END;
 }
 
+void store_memory_rot_row(struct store *store, uint64_t seq)
+{
+	row_of(memory_of(store), seq)->check ^= 1;
+}
+
 static bool memory_tend(struct store *store, int64_t wall_ms)
 {
 	struct memory *self = memory_of(store);

@@ -9,9 +9,6 @@
 
 #include "common/error.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #define ANSWERS_STEP 1024 /* rows stepped back at a time, looking for where to begin */
 
 static void on_forgets(void *context, struct text user_id)
@@ -84,21 +81,22 @@ static int lose(struct loading *loading, struct text key, enum damage reason)
 
 	if (lost_need(self) < 0)
 		return -ENOMEM;
-	if (self->lost_count == REGISTRY_DAMAGE_MAX || key.length > STORE_KEY_MAX)
+	if (self->lost_count == REGISTRY_DAMAGE_MAX)
 		return refuse(loading->fault, -EUCLEAN,
 			      "is damaged, and too much else: restore a backup, or move the store "
 			      "away to begin anew",
 			      TEXT("of the store"));
 	lost = &self->lost[self->lost_count];
 	damage = &self->damage[self->lost_count++];
-	lost->length = key.length;
-	if (key.length > 0)
-		memcpy(lost->key, key.bytes, key.length);
 	*damage = (struct registry_damage){ .bucket = bucket_of(key),
 					    .reason = reason,
-					    .key_hash = XXH3_64bits(key.bytes, key.length) };
-	if (damage->bucket == BUCKET_USER)
-		damage->user_id = (struct text){ lost->key + 2, key.length - 2 };
+					    .key_hash = store_key_hash(key) };
+	/* Nobody has a longer one: its hash will do. */
+	lost->length = key.length <= STORE_KEY_MAX ? key.length : 0;
+	if (lost->length > 0)
+		memcpy(lost->key, key.bytes, lost->length);
+	if (damage->bucket == BUCKET_USER && lost->length > 0)
+		damage->user_id = (struct text){ lost->key + 2, lost->length - 2 };
 	return 0;
 }
 
@@ -184,9 +182,9 @@ static int load_record(void *context, struct text key, struct text data)
 {
 	struct loading *loading = context;
 
-	if (bucket_of(key) == BUCKET_NONE || data.length < 1)
+	if (data.length < 1)
 		return lose(loading, key, DAMAGE_FORM);
-	if (data.bytes[0] != RECORD_VERSION)
+	if (bucket_of(key) == BUCKET_NONE || data.bytes[0] != RECORD_VERSION)
 		return refuse(loading->fault, -EPROTO,
 			      "of a newer build; start that one, or restore a backup", key);
 	if (key.bytes[0] == 'p')
@@ -202,8 +200,14 @@ static uint64_t answers_begin(struct registry_store *self, uint64_t newest)
 	struct store_row row;
 	int64_t newest_ms;
 
-	if (newest == 0 || store_history(self->store, &query, &row) != 0)
+	if (newest == 0)
 		return newest;
+	/* The last ones may be damaged. */
+	for (uint64_t back = 1; store_history(self->store, &query, &row) != 0; back *= 2) {
+		if (query.from <= oldest || newest - query.from >= REGISTRY_ANSWERS)
+			return newest;
+		query.from = query.from - oldest > back ? query.from - back : oldest;
+	}
 	newest_ms = row.at_ms;
 	while (from > oldest && newest - from < REGISTRY_ANSWERS) {
 		from = from - oldest > ANSWERS_STEP ? from - ANSWERS_STEP : oldest;

@@ -6,9 +6,6 @@
 #include "actors/registry/registry_store.h"
 #include "common/cleanup.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 /* The story is followed anew, in a state of its own: on the way there is more in it than at its
  * end, and what came and went would take the room of those who are here.
  */
@@ -28,7 +25,7 @@ static int compare_keys(const void *a, const void *b)
 
 static bool is_lost(const struct past *past, struct text key)
 {
-	const uint64_t hash = XXH3_64bits(key.bytes, key.length);
+	const uint64_t hash = store_key_hash(key);
 
 	return bsearch(&hash, past->keys, past->self->lost_count, sizeof hash, compare_keys);
 }
@@ -106,7 +103,7 @@ static bool knows_gateway(const struct past *past, uint64_t key_hash)
 		struct text gateway =
 			registry_store_gateway_key(key, past->state.gateways[i].incarnation);
 
-		if (XXH3_64bits(gateway.bytes, gateway.length) == key_hash)
+		if (store_key_hash(gateway) == key_hash)
 			return true;
 	}
 	return false;

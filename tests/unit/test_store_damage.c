@@ -212,6 +212,27 @@ Test(store_damage, keys_that_are_none)
 	cr_assert_eq(store_quarantined(stage_store), 2);
 }
 
+/* Nobody could name it in a batch. */
+Test(store_damage, a_key_that_is_too_long)
+{
+	struct store_move moved = { .reason = DAMAGE_CHECK };
+	const char *key;
+
+	make();
+	stage_close();
+	execute("UPDATE record SET key = printf('%%*c', 400, 'k') WHERE key = %Q", "u/alice@x");
+	stage_open("sqlite", &stage_limits);
+	key = damaged();
+	cr_assert_eq(strlen(key), 401);
+	moved.key_hash = store_key_hash((struct text){ key, 400 });
+	stage_commit(&(struct store_batch){ .moves = &moved,
+					    .move_count = 1,
+					    .next_epoch = store_head(stage_store).next_epoch });
+	cr_assert_str_eq(damaged(), "");
+	cr_assert_eq(store_quarantined(stage_store), 1);
+	stage_put("u/alice@x", "anew");
+}
+
 /* What is not there is not counted. */
 Test(store_damage, a_key_of_nobody_is_not_moved)
 {
