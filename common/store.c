@@ -239,7 +239,7 @@ static bool is_believed(struct store *store, const struct store_time *time)
 	int64_t offset_ms = time->wall_ms - time->now_ms;
 
 	if (!clock->seen)
-		clock->known = !is_far_ahead(store, time->wall_ms);
+		clock->known = !clock->doubted && !is_far_ahead(store, time->wall_ms);
 	if (!clock->seen || is_step(clock->last_ms, offset_ms))
 		clock->since_ms = time->now_ms;
 	if (!clock->seen && clock->known)
@@ -256,10 +256,23 @@ static bool is_believed(struct store *store, const struct store_time *time)
 	return !clock->doubted;
 }
 
+/* The rows of a doubted time are kept too, and would speak for it after a restart. */
+static void keep_doubt(struct store *store)
+{
+	struct store_clock *clock = &store->clock;
+
+	if (clock->kept == clock->doubted || !store->engine->keep_doubt || !store->room)
+		return;
+	if (store->engine->keep_doubt(store, clock->doubted) == STORE_COMMITTED)
+		clock->kept = clock->doubted;
+}
+
 bool store_tend(struct store *store, const struct store_time *time)
 {
 	bool believed = !store->broken && is_believed(store, time);
 
+	if (!store->broken)
+		keep_doubt(store);
 	/* It has read, and that may have shown that the medium failed. */
 	return !store->broken &&
 	       store->engine->tend(store, believed ? time->wall_ms : STORE_AGELESS_MS);

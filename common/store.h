@@ -160,7 +160,8 @@ bool store_tend(struct store *store, const struct store_time *time);
 
 /* store_clock_doubted() - did the wall clock step by more than STORE_CLOCK_STEP_MS, or is it that
  * far ahead of the newest row since the store was opened?  Until it has stood by its new time for
- * STORE_CLOCK_TRUST_MS, or goes back to the old one, no row is too old.
+ * STORE_CLOCK_TRUST_MS, or goes back to the old one, no row is too old.  A restart does not end
+ * it.
  */
 bool store_clock_doubted(const struct store *store);
 

@@ -21,6 +21,7 @@ struct store {
 	bool broken;
 	struct store_clock {
 		bool seen, doubted;
+		bool kept; /* @doubted as the medium knows it; the engine sets both at open */
 		bool known; /* @believed_ms is */
 		int64_t believed_ms; /* Unix time minus monotonic time */
 		int64_t last_ms,
@@ -44,6 +45,10 @@ struct store_engine {
 	 */
 	enum store_event_type (*commit)(struct store *store, const struct store_batch *batch);
 	bool (*tend)(struct store *store, int64_t wall_ms); /* STORE_AGELESS_MS: nothing is old */
+	/* Keep over a restart whether the clock is doubted; no commit of store_commit().  NULL if
+	 * nothing outlives a restart.
+	 */
+	enum store_event_type (*keep_doubt)(struct store *store, bool doubted);
 	int (*history)(struct store *store, const struct store_query *query, struct store_row *out);
 };
 

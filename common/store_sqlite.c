@@ -428,6 +428,19 @@ static bool prune(struct sqlite *self, int64_t wall_ms)
 	return true;
 }
 
+static int write_doubt(struct sqlite *self, const void *argument)
+{
+	const bool *doubted = argument;
+
+	bind_number(self->statements[DOUBT_SET], 1, *doubted);
+	return sqlite_step(self, DOUBT_SET);
+}
+
+static enum store_event_type sqlite_keep_doubt(struct store *store, bool doubted)
+{
+	return write_durably(sqlite_of(store), write_doubt, &doubted);
+}
+
 static bool sqlite_tend(struct store *store, int64_t wall_ms)
 {
 	struct sqlite *self = sqlite_of(store);
@@ -451,5 +464,6 @@ const struct store_engine store_sqlite_engine = {
 	.load = sqlite_load,
 	.commit = sqlite_commit,
 	.tend = sqlite_tend,
+	.keep_doubt = sqlite_keep_doubt,
 	.history = sqlite_history,
 };

@@ -29,6 +29,7 @@ enum statement {
 	ROWS_OF_STREAM,
 	ROWS_AGE,
 	ROWS_PRUNE,
+	DOUBT_SET,
 	STATEMENT_COUNT,
 };
 

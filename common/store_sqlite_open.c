@@ -47,6 +47,8 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
 	[ROWS_AGE] = "SELECT seq, at_ms, user_id, stream_id, data, xxh3 FROM history"
 		     " WHERE seq >= ?1 AND seq < ?2 AND at_ms <= ?3 ORDER BY seq",
 	[ROWS_PRUNE] = "DELETE FROM history WHERE seq < ?1",
+	[DOUBT_SET] = "INSERT INTO meta VALUES('clock_doubted', ?1)"
+		      " ON CONFLICT(k) DO UPDATE SET v = excluded.v",
 };
 
 /* The one number that @sql gives; SQLITE_CORRUPT if it gives anything else. */
@@ -224,6 +226,7 @@ static int check_size(struct sqlite *self)
 static int recover(struct sqlite *self)
 {
 	int64_t seq = 0, next_epoch = 0, check = 0, oldest = 0, newest = 0, quarantined = 0;
+	int64_t doubted = 0;
 	const struct {
 		const char *sql;
 		int64_t *out;
@@ -231,6 +234,7 @@ static int recover(struct sqlite *self)
 		{ "SELECT v FROM meta WHERE k = 'seq'", &seq },
 		{ "SELECT v FROM meta WHERE k = 'next_epoch'", &next_epoch },
 		{ "SELECT v FROM meta WHERE k = 'check'", &check },
+		{ "SELECT ifnull((SELECT v FROM meta WHERE k = 'clock_doubted'), 0)", &doubted },
 		{ "SELECT count(*) FROM quarantine", &quarantined },
 		{ "SELECT ifnull(min(seq), 0) FROM history", &oldest },
 		{ "SELECT ifnull(max(seq), 0) FROM history", &newest },
@@ -250,6 +254,7 @@ static int recover(struct sqlite *self)
 		return SQLITE_CORRUPT;
 	self->base.quarantined = (uint64_t)quarantined;
 	self->base.oldest = (uint64_t)oldest;
+	self->base.clock.doubted = self->base.clock.kept = doubted != 0;
 	return SQLITE_OK;
 }
 
