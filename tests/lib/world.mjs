@@ -153,7 +153,7 @@ export class World {
   /**
    * @scale: of the domain timers, see scaledTimers(); @config is laid over them.
    * @withDashboard: adds an app of type system_dashboard.
-   * @curve: see Weir.start().
+   * @curve, @env, @before: see Weir.start().
    * @vendor: options of a FakeCloudflare that managed streams are made at; it is then world.vendor.
    */
   static async open({
@@ -163,6 +163,8 @@ export class World {
     publicGateway,
     withDashboard = false,
     curve = false,
+    env,
+    before,
     vendor,
   } = {}) {
     const self = new World();
@@ -179,7 +181,15 @@ export class World {
         timers[section] = { ...timers[section], ...keys };
     self.timers = timers;
     try {
-      self.weir = await Weir.start({ gateways, apps, config: timers, publicGateway, curve });
+      self.weir = await Weir.start({
+        gateways,
+        apps,
+        config: timers,
+        publicGateway,
+        curve,
+        env,
+        before,
+      });
     } catch (error) {
       await self.host.stop();
       await self.vendor?.close();
